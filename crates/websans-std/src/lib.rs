@@ -1,0 +1,43 @@
+//! WebSocket ([RFC 6455]) over blocking sockets: the [`websans`] core with `std` I/O.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), websans_std::Error> {
+//! // A server: echo every message of every connection.
+//! let listener = std::net::TcpListener::bind("127.0.0.1:9001")?;
+//! for stream in listener.incoming() {
+//!     let socket = websans_std::accept(stream?)?;
+//!     std::thread::spawn(move || -> Result<(), websans_std::Error> {
+//!         let (mut receiver, sender) = socket.split()?;
+//!         while let Some(message) = receiver.recv()? {
+//!             sender.send(message)?;
+//!         }
+//!         Ok(())
+//!     });
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! No rule of the RFC lives here: the crate reads, writes, and keeps the core's deadlines while it waits.
+//!
+//! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
+
+mod accept;
+mod connect;
+mod error;
+mod message;
+mod socket;
+mod split;
+mod stream;
+mod wait;
+
+pub use accept::{Handshake, Incoming, accept, accept_with};
+pub use connect::{Client, connect};
+pub use error::Error;
+pub use message::{MessageReader, MessageWriter, Parts, Source};
+pub use socket::WebSocket;
+pub use split::{Receiver, Sender};
+pub use stream::{CloneStream, Stream};
+pub use websans::{
+    Cause, Close, CloseCode, Config, Initiator, Keepalive, Kind, Message, Outcome, Payload, Prepared,
+    ProtocolError, Reply, SendError, State, Stats, handshake,
+};

@@ -1,0 +1,340 @@
+//! [`WebSocket`]: a connection over a blocking stream, whole.
+
+use std::io::IoSlice;
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use bytes::Buf;
+use websans::{
+    Close, CloseCode, Clock, Config, Connection, Hangup, Inbox, Kind, Message, Negotiated, Outcome, Payload,
+    Prepared, ProtocolError, Role, SendError, State, Stats,
+};
+
+use crate::error::Error;
+use crate::message::{MessageReader, MessageWriter, Parts, Source};
+use crate::split::{self, Receiver, Sender};
+use crate::stream::{CloneStream, Stream};
+use crate::wait::{Io, RETRY, Waits};
+
+/// A WebSocket connection over a blocking stream.
+///
+/// It moves bytes between the stream and the [`Connection`], which has all the rules, and keeps the connection's
+/// deadlines while it waits. Keep-alive, answers to Pings and the closing handshake happen within
+/// [`recv`](Self::recv), so call it in a loop; to receive and send at once, [`split`](Self::split).
+///
+/// Dropping it closes the transport; without a closing handshake before, the peer sees an abnormal end.
+#[derive(Debug)]
+pub struct WebSocket<S> {
+    pub(crate) io: S,
+    pub(crate) conn: Connection,
+    pub(crate) inbox: Inbox,
+    pub(crate) clock: Clock,
+    pub(crate) protocol: Option<String>,
+    waits: Waits,
+    /// The writing side has been shut down.
+    shut: bool,
+    /// Writing has failed; what had arrived is still delivered.
+    broken: bool,
+    /// To be reported once the peer has been told.
+    failure: Option<ProtocolError>,
+}
+
+impl<S: Stream> WebSocket<S> {
+    /// A connection whose opening handshake has been done by other means. `early` is what was read behind it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if time-outs cannot be set.
+    pub fn from_handshake(
+        io: S,
+        role: Role,
+        config: impl Into<Arc<Config>>,
+        mut negotiated: Negotiated,
+        early: &[u8],
+    ) -> Result<Self, Error> {
+        io.set_write_timeout(Some(RETRY))?;
+        let clock = Clock::new();
+        let protocol = negotiated.protocol.take();
+        let (conn, mut inbox) = websans::open(role, config, negotiated, clock.now());
+        if !early.is_empty() {
+            inbox.preload(early);
+        }
+        let waits = Waits::default();
+        Ok(Self { io, conn, inbox, clock, protocol, waits, shut: false, broken: false, failure: None })
+    }
+
+    /// Waits for the next message, which is lent until the next call. `None`: the connection has ended, and
+    /// [`outcome`](Self::outcome) tells how.
+    ///
+    /// What waits to be sent is written before it waits.
+    ///
+    /// # Errors
+    /// Once: [`Error::Protocol`] after all earlier messages, [`Error::Io`] if the transport failed. Afterwards `None`.
+    pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
+        self.advance(Inbox::next)?;
+        Ok(self.inbox.message())
+    }
+
+    /// Waits for the next message and lends it as a [`Read`](std::io::Read), which takes it as it arrives: in bounded
+    /// memory, however long it is, up to [`Config::max_streamed`]. `None`: the connection has ended.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn reader(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
+        MessageReader::begin(self)
+    }
+
+    /// Sends a message: [`feed`](Self::feed), then [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// [`Error::Send`] if it cannot be sent, [`Error::Io`] if the transport failed or the peer does not read.
+    pub fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        self.feed(message)?;
+        self.flush()
+    }
+
+    /// Puts a message into the outbox, to be written with the next [`flush`](Self::flush) or [`recv`](Self::recv): many
+    /// small messages then leave together. Makes room by writing if the outbox is full.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn feed<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
+        let message = message.into();
+        self.make_room(message.as_bytes().len())?;
+        Ok(self.conn.send(message)?)
+    }
+
+    /// Sends a message that was encoded beforehand.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        self.make_room(message.payload().len())?;
+        self.conn.send_prepared(message)?;
+        self.flush()
+    }
+
+    /// A message to be written piece by piece, in bounded memory, by [`Write`](std::io::Write).
+    ///
+    /// # Errors
+    /// [`Error::Send`] if no message can be begun now.
+    pub fn writer(&mut self, kind: Kind) -> Result<MessageWriter<'_, Self>, Error> {
+        MessageWriter::begin(self, kind)
+    }
+
+    /// Writes all that waits.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the transport failed, or if the peer took nothing for [`Config::write_stall`].
+    pub fn flush(&mut self) -> Result<(), Error> {
+        while self.conn.wants_write() {
+            self.conn.tick(self.clock.now());
+            if self.broken || self.conn.hangup() == Hangup::Drop {
+                return Err(broken_pipe());
+            }
+            self.write_some()?;
+        }
+        Ok(())
+    }
+
+    /// Sends a Ping, at most 125 bytes. The answer's time becomes [`Stats::round_trip`].
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.make_room(payload.len())?;
+        self.conn.ping(payload)?;
+        self.flush()
+    }
+
+    /// Closes the connection: sends a Close unless one was sent before, lets go what messages still arrive, waits for the
+    /// peer's Close and the transport's end, at most [`Config::close_within`], and tells how it ended. To get those
+    /// messages, [`start_close`](Self::start_close) and go on with [`recv`](Self::recv).
+    ///
+    /// # Errors
+    /// [`Error::Send`] if the reason is longer than 123 bytes.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<&Outcome, Error> {
+        match self.start_close(code, reason) {
+            Ok(()) | Err(Error::Send(SendError::Closing)) => {}
+            Err(error @ Error::Send(_)) => return Err(error),
+            // The reading side tells how the transport ended.
+            Err(_) => self.broken = true,
+        }
+        while self.advance(Inbox::next_chunk).unwrap_or(false) {}
+        if self.conn.outcome().is_none() {
+            self.conn.abort();
+        }
+        self.conn.outcome().ok_or_else(broken_pipe)
+    }
+
+    /// Sends a Close and does not wait for the peer's.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); [`SendError::Closing`] if a Close was sent before.
+    pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.conn.tick(self.clock.now());
+        self.conn.close_with(Close::new(code, reason))?;
+        self.flush()
+    }
+
+    /// How the connection ended; `None` before.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.conn.outcome()
+    }
+
+    /// Where the connection stands in its closing.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.conn.state()
+    }
+
+    /// The counters and the last round-trip time.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.conn.stats()
+    }
+
+    /// The subprotocol that was agreed on.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// The stream beneath. Reading or writing there breaks the connection.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.io
+    }
+
+    /// Two halves for two threads: see [`Receiver`] and [`Sender`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the stream cannot be cloned; the connection is then lost.
+    pub fn split(self) -> Result<(Receiver<S>, Sender<S>), Error>
+    where
+        S: CloneStream,
+    {
+        split::split(self)
+    }
+
+    /// Drives the connection until `next` has something (`true`) or the connection has ended (`false`).
+    fn advance(
+        &mut self,
+        next: fn(&mut Inbox, &mut Connection) -> Result<bool, ProtocolError>,
+    ) -> Result<bool, Error> {
+        loop {
+            // 1. Move time.
+            self.conn.tick(self.clock.now());
+            // 2. Hand out what has arrived.
+            match next(&mut self.inbox, &mut self.conn) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error) => self.failure = Some(error),
+            }
+            // 3. Write what waits, as far as the peer takes it.
+            if self.conn.wants_write() && !self.broken {
+                let _ = self.write_some(); // reading tells how the transport ended
+            }
+            // 4. End the transport when its time has come.
+            match self.conn.hangup() {
+                Hangup::NotYet => {}
+                Hangup::ShutdownWrite => self.shutdown_write(),
+                Hangup::Drop => {
+                    let _ = self.io.shutdown(Shutdown::Both); // the peer may have done so
+                    return self.failure.take().map_or(Ok(false), |error| Err(error.into()));
+                }
+            }
+            // 5. Wait for bytes or for the deadline.
+            self.read_some()?;
+        }
+    }
+
+    fn read_some(&mut self) -> Result<(), Error> {
+        if self.conn.wants_write() && !self.broken {
+            if !self.conn.wants_read() {
+                return Ok(()); // the write has waited
+            }
+            self.waits.bound_read(&self.io, Some(RETRY))?;
+        } else {
+            let wait = self.conn.deadline().map(|deadline| self.clock.until(deadline));
+            self.waits.bound_read(&self.io, wait)?;
+        }
+        match Io::of(self.io.read(self.inbox.spare_mut())) {
+            Io::Done(0) => self.conn.eof(),
+            Io::Done(n) => self.inbox.filled(n),
+            Io::Waited => {}
+            Io::Failed(error) => {
+                let ended = self.conn.state() == State::Closed;
+                self.conn.abort();
+                // A reset after the closing handshake takes nothing from it.
+                if !ended {
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes once; waiting is bounded.
+    fn write_some(&mut self) -> Result<(), Error> {
+        let outbox = self.conn.outbox();
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = outbox.chunks_vectored(&mut slices);
+        let written = match slices.get(..filled) {
+            Some([_, _, ..]) => self.io.write_vectored(&slices[..filled]),
+            _ => self.io.write(outbox.chunk()),
+        };
+        match Io::of(written) {
+            Io::Done(0) => {
+                self.broken = true;
+                Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into())
+            }
+            Io::Done(n) => {
+                outbox.advance(n);
+                self.conn.tick(self.clock.now());
+                Ok(())
+            }
+            Io::Waited => Ok(()),
+            Io::Failed(error) => {
+                self.broken = true;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn make_room(&mut self, len: usize) -> Result<(), Error> {
+        self.conn.tick(self.clock.now());
+        let queued = self.conn.wants_write() && self.conn.outbox().len().saturating_add(len) > self.conn.config().max_outbox;
+        if queued { self.flush() } else { Ok(()) }
+    }
+
+    fn shutdown_write(&mut self) {
+        if !self.shut {
+            self.shut = true;
+            let _ = self.io.shutdown(Shutdown::Write); // the peer may have gone
+        }
+    }
+}
+
+/// The peer does not take what is sent.
+pub(crate) fn broken_pipe() -> Error {
+    std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()
+}
+
+impl<S: Stream> Source for WebSocket<S> {
+    fn advance(&mut self) -> Result<bool, Error> {
+        self.advance(Inbox::next_chunk)
+    }
+
+    fn inbox(&self) -> Option<&Inbox> {
+        Some(&self.inbox)
+    }
+}
+
+impl<S: Stream> Parts for WebSocket<S> {
+    fn send_part(&mut self, part: Payload<'_>, last: bool) -> Result<(), Error> {
+        self.make_room(part.as_bytes().len())?;
+        self.conn.send_part(part, last)?;
+        self.flush()
+    }
+}

@@ -1,0 +1,237 @@
+//! [`Connection`]: the rules of RFC 6455 as a state machine.
+
+mod closing;
+mod receive;
+mod send;
+mod timers;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::config::{Config, MaskKeys, Role};
+use crate::deflate::Encode;
+use crate::outbox::Outbox;
+use crate::outcome::Outcome;
+use crate::stats::Stats;
+use crate::text::Utf8;
+use crate::time::Timestamp;
+
+use receive::Receiving;
+use send::Sending;
+use timers::Timers;
+
+pub use closing::Hangup;
+pub use receive::{Event, Part};
+
+/// Where a connection stands in its closing ([RFC 6455 §7.1]).
+///
+/// Two bits make it up, "has Close been sent" and "has Close been received"; a failure sets both at once.
+///
+/// ```text
+///                  close()                       Close received
+///        ┌──────────────────────> CloseSent ──────────────────────┐
+///        │                                                        │
+///        │              Close received, echoed; fail(); eof()     v
+///      Open ───────────────────────────────────────────────────> Closed ──> hangup()
+///        │                                                        ^
+///        │  Close received (Reply::WhenAsked)        close()      │
+///        └─────────────────────> CloseReceived ───────────────────┘
+/// ```
+///
+/// Every state but `Open` has a [`deadline`](Connection::deadline) that leads to `Closed` and out of it.
+///
+/// [RFC 6455 §7.1]: https://www.rfc-editor.org/rfc/rfc6455#section-7.1
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "two bits have four values")]
+pub enum State {
+    /// Messages go both ways.
+    Open,
+    /// Our Close is sent; the peer's messages still arrive.
+    CloseSent,
+    /// The peer's Close has arrived and waits for the application to answer it with
+    /// [`Connection::close`]; messages can still be sent. Only with [`Config::close_reply`] set to
+    /// [`Reply::WhenAsked`](crate::Reply::WhenAsked).
+    CloseReceived,
+    /// No frame goes either way any more. What remains is the transport's end: [`Connection::hangup`].
+    Closed,
+}
+
+/// One end of a WebSocket connection, without its transport.
+///
+/// It holds bits, not received bytes: whoever drives it owns the buffers. Its methods come in four kinds.
+/// After each call of the first two kinds look at the third; the fourth may be read at any time.
+///
+/// * **The outside world.** [`tick`](Self::tick) first on every wake-up: it is the only way time moves.
+///   [`receive`](Self::receive) with the bytes that arrived, until it has no more events (or through an
+///   [`Inbox`](crate::Inbox), which makes whole messages of them). [`eof`](Self::eof) when the peer ends its
+///   side of the transport, [`abort`](Self::abort) when the transport fails.
+/// * **The application.** [`send`](Self::send), [`send_part`](Self::send_part),
+///   [`send_prepared`](Self::send_prepared), [`ping`](Self::ping), [`pong`](Self::pong),
+///   [`close`](Self::close), [`fail`](Self::fail).
+/// * **What to do now.** Write out the [`outbox`](Self::outbox); obey [`hangup`](Self::hangup); read if
+///   [`wants_read`](Self::wants_read); wait no longer than until [`deadline`](Self::deadline), then `tick`.
+/// * **Getters.** [`state`](Self::state), [`outcome`](Self::outcome), [`stats`](Self::stats),
+///   [`is_client`](Self::is_client), [`config`](Self::config).
+///
+/// ```
+/// use websans::{Config, Event, Negotiated, Role, Timestamp};
+/// use bytes::Buf;
+///
+/// let now = Timestamp::from_nanos(0);
+/// let (mut server, _) = websans::open(Role::Server, Config::default(), Negotiated::default(), now);
+///
+/// // A masked "Hello" arrives (RFC 6455 §5.7) and is echoed.
+/// let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// let mut input = &mut bytes[..];
+/// while let Some(event) = server.receive(&mut input)? {
+///     if let Event::Part(part) = event {
+///         server.send_part(part, part.last)?;
+///     }
+/// }
+/// assert_eq!(server.outbox().chunk(), b"\x81\x05Hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Connection {
+    config: Arc<Config>,
+    /// Present on clients, whose frames are masked.
+    mask_keys: Option<MaskKeys>,
+    /// Boxed twice: thin, since few connections have one.
+    encode: Option<Box<Box<dyn Encode>>>,
+    state: State,
+    /// The peer has ended its side of the transport.
+    transport_ended: bool,
+    /// There is nothing more to wait for.
+    give_up: bool,
+    /// The message that is being sent in parts, and the check of its text.
+    sending: Option<Sending>,
+    sent_text: Utf8,
+    messages_sent: u64,
+    frames_sent: u64,
+    outbox: Outbox,
+    receiving: Receiving,
+    timers: Timers,
+    /// What is known of the ending; the outcome once the state is `Closed`.
+    ending: Option<Box<Outcome>>,
+}
+
+// One connection in hundreds of thousands must stay small.
+const _: () = assert!(size_of::<Connection>() <= 256);
+
+impl Connection {
+    /// A connection whose handshake is done. `inflates` says that its inbox has the decoder of a negotiated
+    /// compression, without which RSV1 is a violation.
+    pub(crate) fn new(
+        role: Role,
+        config: Arc<Config>,
+        encode: Option<Box<dyn Encode>>,
+        inflates: bool,
+        now: Timestamp,
+    ) -> Self {
+        let mask_keys = match role {
+            Role::Server => None,
+            Role::Client(keys) => Some(keys),
+        };
+        Self {
+            receiving: Receiving::new(inflates),
+            transport_ended: false,
+            give_up: false,
+            sending: None,
+            sent_text: Utf8::new(),
+            messages_sent: 0,
+            frames_sent: 0,
+            timers: Timers::new(now),
+            state: State::Open,
+            outbox: Outbox::default(),
+            ending: None,
+            config,
+            mask_keys,
+            encode: encode.map(Box::new),
+        }
+    }
+
+    /// The frames that wait to be written.
+    #[inline]
+    pub fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// Whether anything waits in the [`outbox`](Self::outbox).
+    #[must_use]
+    #[inline]
+    pub fn wants_write(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// Whether to read from the transport. False while the outbox is over its limit: a peer that sends
+    /// and does not read is made to wait. True while the transport's end is waited for.
+    #[must_use]
+    #[inline]
+    pub fn wants_read(&self) -> bool {
+        // Short cut: most often nothing waits at all.
+        !self.wants_write() || self.outbox.len() < self.config.max_outbox || self.state == State::Closed
+    }
+
+    /// Frees what storage an idle connection does not need; it is allocated anew when needed.
+    pub fn park(&mut self) {
+        self.outbox.park();
+    }
+
+    /// Where the connection stands in its closing.
+    #[must_use]
+    #[inline]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// How the connection ended; `None` until its state is [`State::Closed`].
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.ending.as_deref().filter(|_| self.state == State::Closed)
+    }
+
+    /// The counters and the last round-trip time.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            messages_received: self.receiving.messages,
+            messages_sent: self.messages_sent,
+            frames_received: self.receiving.frames,
+            frames_sent: self.frames_sent,
+            bytes_received: self.receiving.bytes,
+            bytes_sent: self.outbox.written(),
+            bytes_queued: self.outbox.len(),
+            round_trip: self.timers.round_trip(),
+        }
+    }
+
+    /// Whether this end opened the connection.
+    #[must_use]
+    #[inline]
+    pub fn is_client(&self) -> bool {
+        self.mask_keys.is_some()
+    }
+
+    /// The limits and habits.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// "a client MUST mask all frames that it sends", each with "a fresh masking key" (RFC 6455 §5.1, §5.3).
+    #[inline]
+    fn fresh_key(&mut self) -> Option<[u8; 4]> {
+        self.mask_keys.as_mut().map(|keys| keys())
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("client", &self.is_client())
+            .field("state", &self.state)
+            .field("stats", &self.stats())
+            .field("ending", &self.ending)
+            .finish_non_exhaustive()
+    }
+}

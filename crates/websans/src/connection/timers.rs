@@ -1,0 +1,200 @@
+//! Time: keep-alive, idleness, closing, stalled writes.
+
+use core::time::Duration;
+
+use super::{Connection, State};
+use crate::close::{Close, CloseCode};
+use crate::frame::OpCode;
+use crate::outcome::Cause;
+use crate::time::Timestamp;
+
+/// All points in time of a connection.
+pub(super) struct Timers {
+    now: Timestamp,
+    last_received: Timestamp,
+    last_message: Timestamp,
+    /// While open: when the keep-alive Ping was sent after which nothing has been received yet. Later: when
+    /// the closing has lasted too long.
+    since_or_deadline: Option<Timestamp>,
+    /// The Ping whose Pong gives the round-trip time, and a digest of its payload.
+    ping_sent: Option<Timestamp>,
+    ping_digest: u32,
+    /// In microseconds, plus one.
+    round_trip: u32,
+    /// Since when the transport has taken nothing, and the low bits of how much it had taken then.
+    stalled: Option<Timestamp>,
+    stalled_at: u32,
+    pings: u32,
+}
+
+impl Timers {
+    pub(super) const fn new(now: Timestamp) -> Self {
+        Self {
+            now,
+            last_received: now,
+            last_message: now,
+            since_or_deadline: None,
+            ping_sent: None,
+            ping_digest: 0,
+            round_trip: 0,
+            stalled: None,
+            stalled_at: 0,
+            pings: 0,
+        }
+    }
+
+    pub(super) const fn round_trip(&self) -> Option<Duration> {
+        match self.round_trip.checked_sub(1) {
+            Some(micros) => Some(Duration::from_micros(micros as u64)),
+            None => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn note_message(&mut self) {
+        self.last_message = self.now;
+    }
+
+    pub(super) fn note_ping(&mut self, payload: &[u8]) {
+        self.ping_sent = Some(self.now);
+        self.ping_digest = digest(payload);
+    }
+
+    pub(super) fn note_pong(&mut self, payload: &[u8]) {
+        // Unsolicited Pongs are legal and mean nothing (RFC 6455 §5.5.3).
+        let Some(sent) = self.ping_sent.filter(|_| digest(payload) == self.ping_digest) else { return };
+        self.ping_sent = None;
+        let micros = self.now.since(sent).as_micros();
+        self.round_trip = u32::try_from(micros).unwrap_or(u32::MAX).saturating_add(1);
+    }
+}
+
+/// Tells one Ping's payload from another's; not against forgers, who gain nothing here. FNV-1a.
+fn digest(payload: &[u8]) -> u32 {
+    payload.iter().fold(0x811C_9DC5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+impl Connection {
+    /// Moves time to `now` and does what is due: call it first on every wake-up. Idempotent; may be called at any
+    /// time, early too. Time does not go back.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.timers.now = self.timers.now.max(now);
+        if self.wants_write() || self.timers.stalled.is_some() {
+            self.watch_writes();
+        }
+        match self.state {
+            State::Open => {
+                self.keep_alive();
+                self.watch_idleness();
+            }
+            State::CloseSent | State::CloseReceived | State::Closed => {
+                if self.timers.since_or_deadline.is_some_and(|deadline| deadline <= self.timers.now) {
+                    self.end(Cause::CloseTimeout, None);
+                    self.give_up = true;
+                }
+            }
+        }
+    }
+
+    /// When to call [`tick`](Self::tick) next, at the latest. `None` only while open, with neither keep-alive nor
+    /// idle limit, and nothing to write.
+    ///
+    /// It may change with every call of the other methods.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let timers = &self.timers;
+        let config = &self.config;
+        let stall = match timers.stalled {
+            _ if !self.wants_write() => None,
+            // The transport has taken something since the last tick, or has not been watched yet.
+            since => Some(since.filter(|_| !self.has_progressed()).unwrap_or(timers.now) + config.write_stall),
+        };
+        let due = if self.state == State::Open {
+            let keepalive = config.keepalive.map(|keepalive| match timers.since_or_deadline {
+                Some(since) => since + keepalive.within,
+                None => timers.last_received + keepalive.every,
+            });
+            earlier(keepalive, config.idle.map(|idle| timers.last_message + idle))
+        } else {
+            timers.since_or_deadline
+        };
+        earlier(stall, due)
+    }
+
+    /// Any inbound byte is a sign of life.
+    #[inline]
+    pub(super) fn note_life(&mut self) {
+        self.timers.last_received = self.timers.now;
+        if self.state == State::Open {
+            self.timers.since_or_deadline = None;
+        }
+    }
+
+    pub(super) fn start_close_timer(&mut self) {
+        self.timers.since_or_deadline = Some(self.timers.now + self.config.close_within);
+    }
+
+    fn keep_alive(&mut self) {
+        let Some(keepalive) = self.config.keepalive else { return };
+        match self.timers.since_or_deadline {
+            Some(since) if since + keepalive.within <= self.timers.now => {
+                self.give_up(Cause::KeepaliveTimeout, "no answer to keep-alive");
+            }
+            None if self.timers.last_received + keepalive.every <= self.timers.now => {
+                self.timers.pings = self.timers.pings.wrapping_add(1);
+                let payload = self.timers.pings.to_be_bytes();
+                self.queue_control(OpCode::Ping, &payload);
+                self.timers.note_ping(&payload);
+                self.timers.since_or_deadline = Some(self.timers.now);
+            }
+            _ => {}
+        }
+    }
+
+    fn watch_idleness(&mut self) {
+        let Some(idle) = self.config.idle else { return };
+        if self.state == State::Open && self.timers.last_message + idle <= self.timers.now {
+            self.begin_close(Close::new(CloseCode::GOING_AWAY, "idle"));
+        }
+    }
+
+    fn watch_writes(&mut self) {
+        if !self.wants_write() {
+            self.timers.stalled = None;
+            return;
+        }
+        match self.timers.stalled {
+            Some(since) if !self.has_progressed() => {
+                if since + self.config.write_stall <= self.timers.now {
+                    self.give_up(Cause::WriteStall, "peer does not read");
+                }
+            }
+            _ => {
+                self.timers.stalled = Some(self.timers.now);
+                self.timers.stalled_at = low_bits(self.outbox.written());
+            }
+        }
+    }
+
+    fn has_progressed(&self) -> bool {
+        self.timers.stalled_at != low_bits(self.outbox.written())
+    }
+
+    /// Ends the connection at once: one try to tell the peer, no waiting for it.
+    fn give_up(&mut self, cause: Cause, reason: &str) {
+        self.end(cause, Some(Close::new(CloseCode::INTERNAL_ERROR, reason)));
+        self.give_up = true;
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "enough to tell whether a count has changed")]
+const fn low_bits(count: u64) -> u32 {
+    count as u32
+}
+
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,236 @@
+//! The client's side: a [`Request`] to write, and a [`Connector`] that judges what comes back.
+//!
+//! ```
+//! use websans::handshake::client::{Answer, Connector, Request};
+//! use websans::{Config, Timestamp};
+//!
+//! let now = Timestamp::from_nanos(0);
+//! let nonce = *b"the sample nonce"; // 16 random bytes, fresh for each connection
+//! let request = Request::new("ws://example.com/chat", nonce)?.protocol("chat")?;
+//! let mut out = Vec::new();
+//! request.write(&mut out); // goes to the transport
+//!
+//! let mut connector = Connector::new(request, &Config::default(), now);
+//! # let mut arriving: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+//! #     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+//! #     Sec-WebSocket-Protocol: chat\r\n\r\n\x81\x02hi";
+//! # let mut read = |spare: &mut [u8]| std::io::Read::read(&mut arriving, spare).unwrap();
+//! let answer = loop {
+//!     if let Some(answer) = connector.poll(now)? {
+//!         break answer;
+//!     }
+//!     match read(connector.spare_mut()) {
+//!         0 => connector.eof(),
+//!         n => connector.filled(n),
+//!     }
+//! };
+//! match answer {
+//!     Answer::Open(negotiated) => assert_eq!(negotiated.protocol.as_deref(), Some("chat")),
+//!     Answer::Refused(refusal) => panic!("the server said {}", refusal.status),
+//!     _ => unreachable!(),
+//! }
+//! assert_eq!(connector.into_rest(), b"\x81\x02hi"); // what the server sent behind its response
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use bytes::BufMut;
+
+use super::authority::Authority;
+use super::error::{BuildError, HandshakeError};
+use super::fields::Fields;
+use super::headers::{Malformed, extensions, has_token, single, token};
+use super::origin::Origin;
+use super::response::put;
+use super::url::Url;
+use super::{Headers, RESERVED, accept_key, as_text, encode};
+use crate::config::Negotiated;
+use crate::deflate;
+
+pub use super::connector::{Answer, Connector};
+pub use super::refusal::Refusal;
+
+/// The request that opens a connection. It holds nothing that could break its lines: every setter checks what it is
+/// given.
+#[derive(Clone, Debug)]
+pub struct Request {
+    url: Url,
+    key: [u8; 24],
+    host: Option<String>,
+    origin: Option<String>,
+    protocols: Vec<String>,
+    deflate: Option<deflate::Config>,
+    fields: Fields,
+}
+
+impl Request {
+    /// A request for `url`, which is a `ws://` or `wss://` URL. `nonce` becomes the key of the handshake; it "MUST
+    /// be selected randomly for each connection" ([RFC 6455 §4.1]), for example by
+    /// [`os_nonce`](crate::entropy::os_nonce).
+    ///
+    /// # Errors
+    /// As [`Url::parse`] has them.
+    ///
+    /// [RFC 6455 §4.1]: https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    pub fn new(url: &str, nonce: [u8; 16]) -> Result<Self, BuildError> {
+        Ok(Self {
+            url: Url::parse(url)?,
+            key: encode(&nonce),
+            host: None,
+            origin: None,
+            protocols: Vec::new(),
+            deflate: None,
+            fields: Fields::default(),
+        })
+    }
+
+    /// Offers a subprotocol; call again for the next best one. The server may choose one, or none.
+    ///
+    /// # Errors
+    /// [`BuildError::ProtocolName`] if it is not a token, [`BuildError::ProtocolRepeated`].
+    pub fn protocol(mut self, protocol: &str) -> Result<Self, BuildError> {
+        if token(protocol.as_bytes()).is_none() {
+            return Err(BuildError::ProtocolName);
+        }
+        if self.protocols.iter().any(|offered| offered == protocol) {
+            return Err(BuildError::ProtocolRepeated);
+        }
+        self.protocols.push(protocol.to_owned());
+        Ok(self)
+    }
+
+    /// Adds a header line: a cookie, say, or an authorization. The same name may be added again.
+    ///
+    /// # Errors
+    /// [`BuildError::HeaderName`], [`BuildError::HeaderValue`], or [`BuildError::ReservedHeader`] for a header
+    /// that the handshake writes itself, some of which have setters here.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, BuildError> {
+        self.fields.add(name, value, RESERVED)?;
+        Ok(self)
+    }
+
+    /// Says `Host: host` instead of what the URL says: to reach a server under another name than its own.
+    ///
+    /// # Errors
+    /// [`BuildError::Host`] if it is not a host with an optional port.
+    pub fn host(mut self, host: &str) -> Result<Self, BuildError> {
+        Authority::parse(host).ok_or(BuildError::Host)?;
+        self.host = Some(host.to_owned());
+        Ok(self)
+    }
+
+    /// Says where the page comes from that connects, as browsers do; other clients need not.
+    ///
+    /// # Errors
+    /// [`BuildError::Origin`] if it is not an origin as browsers send it.
+    pub fn origin(mut self, origin: &str) -> Result<Self, BuildError> {
+        self.origin = Some(Origin::header(origin)?);
+        Ok(self)
+    }
+
+    /// Offers permessage-deflate. With `None`, the default, it is not offered.
+    ///
+    /// # Errors
+    /// [`BuildError::WindowBits`] if a window is not from 9 to 15.
+    pub fn deflate(mut self, config: impl Into<Option<deflate::Config>>) -> Result<Self, BuildError> {
+        self.deflate = config.into();
+        if self.deflate.is_none_or(|config| config.is_valid()) {
+            Ok(self)
+        } else {
+            Err(BuildError::WindowBits)
+        }
+    }
+
+    /// Where to connect.
+    #[must_use]
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Writes the whole request. Nothing else may be sent until the [`Connector`] says that the connection is
+    /// open (RFC 6455 §4.1). `out` must have room, as `Vec<u8>` and `BytesMut` always do.
+    pub fn write(&self, out: &mut impl BufMut) {
+        let authority = self.host.clone().unwrap_or_else(|| self.url.authority());
+        put(out, &["GET ", self.url.target(), " HTTP/1.1\r\nHost: ", &authority, "\r\n"]);
+        put(out, &["Upgrade: websocket\r\nConnection: Upgrade\r\n"]);
+        put(out, &["Sec-WebSocket-Key: ", as_text(&self.key), "\r\nSec-WebSocket-Version: 13\r\n"]);
+        if let Some(origin) = &self.origin {
+            put(out, &["Origin: ", origin, "\r\n"]);
+        }
+        if !self.protocols.is_empty() {
+            put(out, &["Sec-WebSocket-Protocol: ", &self.protocols.join(", "), "\r\n"]);
+        }
+        if let Some(config) = &self.deflate {
+            put(out, &["Sec-WebSocket-Extensions: ", &config.offer().to_string(), "\r\n"]);
+        }
+        out.put_slice(self.fields.as_bytes());
+        out.put_slice(b"\r\n");
+    }
+
+    /// Judges the headers of a 101 response (RFC 6455 §4.1, the client's list of requirements).
+    pub(super) fn verify(&self, headers: &impl Headers) -> Result<Negotiated, HandshakeError> {
+        // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is
+        // not an ASCII case-insensitive match for the value "websocket", the client MUST _Fail the WebSocket
+        // Connection_."
+        match single(headers.values("upgrade")) {
+            Ok(Some(upgrade)) if upgrade.eq_ignore_ascii_case(b"websocket") => {}
+            _ => return Err(HandshakeError::InvalidUpgrade),
+        }
+        if has_token(headers.values("connection"), "upgrade") != Ok(true) {
+            return Err(HandshakeError::InvalidConnection);
+        }
+        // The value is compared as it is: base64 has two cases.
+        if single(headers.values("sec-websocket-accept")) != Ok(Some(&accept_key(&self.key)[..])) {
+            return Err(HandshakeError::WrongAccept);
+        }
+        Ok(Negotiated {
+            deflate: self.agreed_deflate(headers.values("sec-websocket-extensions"))?,
+            protocol: self.chosen_protocol(headers.values("sec-websocket-protocol"))?,
+            codec: None,
+        })
+    }
+
+    /// The one extension that was offered, or none. "The |Sec-WebSocket-Extensions| header field MUST NOT appear
+    /// more than once in an HTTP response" (RFC 6455 §11.3.2).
+    fn agreed_deflate<'h>(
+        &self,
+        values: impl Iterator<Item = &'h [u8]>,
+    ) -> Result<Option<deflate::Parameters>, HandshakeError> {
+        let value = match single(values) {
+            Ok(Some(value)) => value,
+            Ok(None) => return Ok(None),
+            Err(Malformed) => return Err(HandshakeError::InvalidExtensions),
+        };
+        let mut chosen = extensions([value].into_iter());
+        let Some(Ok(extension)) = chosen.next() else {
+            return Err(HandshakeError::InvalidExtensions);
+        };
+        match (&self.deflate, chosen.next()) {
+            (Some(config), None) if extension.name == deflate::NAME => {
+                deflate::Terms::parse(extension.parameters()).and_then(|terms| config.agree(terms)).map(Some)
+            }
+            (_, Some(Err(Malformed))) => return Err(HandshakeError::InvalidExtensions),
+            _ => None,
+        }
+        .ok_or(HandshakeError::UnexpectedExtension)
+    }
+
+    /// The subprotocol that was chosen of those offered, if any. "The |Sec-WebSocket-Protocol| header field MUST
+    /// NOT appear more than once in an HTTP response" (RFC 6455 §11.3.4).
+    fn chosen_protocol<'h>(
+        &self,
+        values: impl Iterator<Item = &'h [u8]>,
+    ) -> Result<Option<String>, HandshakeError> {
+        match single(values) {
+            Ok(None) => Ok(None),
+            Ok(Some(chosen)) => {
+                let offered = self.protocols.iter().find(|offered| offered.as_bytes() == chosen);
+                offered.cloned().map(Some).ok_or(HandshakeError::UnexpectedProtocol)
+            }
+            Err(Malformed) => Err(HandshakeError::UnexpectedProtocol),
+        }
+    }
+}

@@ -1,0 +1,495 @@
+//! [`Inbox`]: received bytes to messages.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::assembler::Assembler;
+use crate::config::Config;
+use crate::connection::{Connection, Event, Part};
+use crate::deflate::{Decode, Decoded};
+use crate::error::ProtocolError;
+use crate::message::{Kind, Message};
+use crate::text::{self, Utf8};
+
+/// The first read buffer's size; it grows to [`Config::read_buffer`] while reads fill it.
+const FIRST_READ: usize = 2 << 10;
+
+/// Received bytes, and the whole messages or checked chunks that a [`Connection`] makes of them.
+///
+/// Read from the transport into [`spare_mut`](Self::spare_mut), say how much with [`filled`](Self::filled), then
+/// call [`next`](Self::next) until it says `false`. A message that arrived in one piece is lent from the read buffer;
+/// any other byte is copied at most once, and most of a long message's are read straight into their place.
+///
+/// ```
+/// use websans::{Config, Message, Negotiated, Role, Timestamp};
+///
+/// let now = Timestamp::from_nanos(0);
+/// let (mut server, mut inbox) = websans::open(Role::Server, Config::default(), Negotiated::default(), now);
+/// let bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// inbox.spare_mut()[..bytes.len()].copy_from_slice(&bytes);
+/// inbox.filled(bytes.len());
+/// assert!(inbox.next(&mut server)?);
+/// assert_eq!(inbox.message(), Some(Message::Text("Hello")));
+/// assert!(!inbox.next(&mut server)?);
+/// # Ok::<(), websans::ProtocolError>(())
+/// ```
+pub struct Inbox {
+    /// Unread bytes are `buffer[start..end]`. Its length is its size: it is filled with zeros once.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Bytes in the assembler's room that the connection has not seen yet. The buffer is empty meanwhile.
+    direct: usize,
+    /// Bytes still to come of the present frame, if they may be read into the assembler's room.
+    remaining: u64,
+    assembler: Assembler,
+    held: Option<Held>,
+    largest_read: usize,
+    next_read: usize,
+    mode: Mode,
+    kind: Kind,
+    compressed: bool,
+    /// No chunk of the message has been given out yet.
+    fresh: bool,
+    ready: Ready,
+}
+
+const _: () = assert!(size_of::<Inbox>() <= 200);
+
+/// Who gets the message that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// There is none.
+    Between,
+    /// `next`, when it is whole.
+    Whole,
+    /// `next_chunk`, as it comes.
+    Chunks,
+}
+
+/// A compressed part in the read buffer that is not all inflated yet, for a reader of chunks.
+#[derive(Clone, Copy)]
+struct Held {
+    start: usize,
+    len: usize,
+    last: bool,
+}
+
+/// What the last call made available. It is forgotten before any of its bytes may change.
+#[derive(Clone, Copy)]
+struct Ready {
+    place: Place,
+    kind: Kind,
+    first: bool,
+    last: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Nowhere,
+    Buffer { start: usize, len: usize },
+    Assembly,
+}
+
+const NOT_READY: Ready = Ready { place: Place::Nowhere, kind: Kind::Binary, first: false, last: false };
+
+/// A piece of a message, unmasked, inflated and checked, lent by the [`Inbox`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Chunk<'a> {
+    /// The kind of the message.
+    pub kind: Kind,
+    /// The bytes. Those of text are UTF-8 so far, but may end within a character.
+    pub payload: &'a [u8],
+    /// Whether the message begins here.
+    pub first: bool,
+    /// Whether the message ends here.
+    pub last: bool,
+}
+
+/// A [`Part`] without its borrow.
+struct Located {
+    start: usize,
+    len: usize,
+    direct: bool,
+    kind: Kind,
+    first: bool,
+    last: bool,
+    compressed: bool,
+    ascii: bool,
+}
+
+impl Inbox {
+    pub(crate) fn new(config: &Config, decode: Option<Box<dyn Decode>>) -> Self {
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            direct: 0,
+            remaining: 0,
+            assembler: Assembler::new(decode),
+            held: None,
+            largest_read: config.read_buffer.max(FIRST_READ),
+            next_read: FIRST_READ,
+            mode: Mode::Between,
+            kind: Kind::Binary,
+            compressed: false,
+            fresh: false,
+            ready: NOT_READY,
+        }
+    }
+
+    /// Room to read into: never empty once [`next`](Self::next) has said `false`.
+    ///
+    /// The bytes in it mean nothing. A message that was lent is forgotten.
+    pub fn spare_mut(&mut self) -> &mut [u8] {
+        self.forget();
+        if self.reads_into_place() {
+            return self.assembler.room(self.next_read, self.remaining);
+        }
+        if self.start == self.end && self.held.is_none() {
+            (self.start, self.end) = (0, 0);
+            if self.buffer.len() < self.next_read {
+                self.buffer = vec![0; self.next_read];
+            }
+        }
+        self.buffer.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// The first `n` bytes of [`spare_mut`](Self::spare_mut) have been read. More than there is room counts as all.
+    pub fn filled(&mut self, n: usize) {
+        self.forget();
+        if self.reads_into_place() {
+            self.direct = n.min(self.assembler.room(self.next_read, self.remaining).len());
+            return;
+        }
+        let room = self.buffer.len() - self.end;
+        if n >= room && self.end == 0 {
+            // The read came back full: there may be more to have at once next time.
+            self.next_read = (self.next_read * 2).min(self.largest_read);
+        }
+        self.end += n.min(room);
+    }
+
+    /// Takes bytes that were read before there was an inbox, such as those behind a handshake.
+    pub fn preload(&mut self, bytes: &[u8]) {
+        self.forget();
+        let mut all = self.buffer.get(self.start..self.end).unwrap_or_default().to_vec();
+        all.extend_from_slice(bytes);
+        (self.start, self.end) = (0, all.len());
+        self.buffer = all;
+    }
+
+    /// Goes on to the next whole message: `true` if [`message`](Self::message) now lends it, `false` if more bytes
+    /// must be read first. Skips the rest of a message whose beginning was taken by [`next_chunk`](Self::next_chunk).
+    ///
+    /// # Errors
+    /// Once, when the peer breaks the protocol; the connection has then [failed](Connection::fail). All messages
+    /// before have been lent.
+    #[inline]
+    pub fn next(&mut self, conn: &mut Connection) -> Result<bool, ProtocolError> {
+        self.forget();
+        while self.mode == Mode::Chunks {
+            if !self.next_chunk(conn)? {
+                return Ok(false);
+            }
+            self.forget();
+        }
+        if self.mode == Mode::Between {
+            conn.set_streamed(false);
+        }
+        while let Some(part) = self.pull(conn)? {
+            if self.gather(conn, &part)? {
+                return Ok(true);
+            }
+        }
+        let in_place = self.mode == Mode::Whole && !self.compressed;
+        self.remaining = if in_place { conn.remaining_in_frame() } else { 0 };
+        Ok(false)
+    }
+
+    /// The message that [`next`](Self::next) has found.
+    #[must_use]
+    #[inline]
+    pub fn message(&self) -> Option<Message<'_>> {
+        // A chunk that is first and last was checked from end to end.
+        let chunk = self.chunk().filter(|chunk| chunk.first && chunk.last)?;
+        Some(to_message(chunk.kind, chunk.payload))
+    }
+
+    /// Goes on to the next piece of a message as it arrives, in bounded memory whatever the message's length:
+    /// `true` if [`chunk`](Self::chunk) now lends it, `false` if more bytes must be read first. Messages that begin
+    /// this way are held to [`Config::max_streamed`].
+    ///
+    /// # Errors
+    /// As [`next`](Self::next); the pieces before have been lent.
+    pub fn next_chunk(&mut self, conn: &mut Connection) -> Result<bool, ProtocolError> {
+        self.forget();
+        match self.mode {
+            Mode::Between => conn.set_streamed(true),
+            Mode::Chunks => {}
+            Mode::Whole => {
+                // What `next` has gathered so far is the first piece.
+                while self.direct > 0 {
+                    let Some(part) = self.pull(conn)? else { break };
+                    if self.gather(conn, &part)? {
+                        return Ok(true);
+                    }
+                }
+                self.mode = Mode::Chunks;
+                self.remaining = 0;
+                if !self.assembler.is_empty() {
+                    self.offer(Place::Assembly, false);
+                    return Ok(true);
+                }
+            }
+        }
+        loop {
+            if let Some(held) = self.held.take() {
+                if self.inflate_held(conn, held)? {
+                    return Ok(true);
+                }
+                continue;
+            }
+            let Some(part) = self.pull(conn)? else { return Ok(false) };
+            if part.first {
+                self.begin(&part);
+            }
+            self.mode = Mode::Chunks;
+            if part.compressed {
+                self.held = Some(Held { start: part.start, len: part.len, last: part.last });
+                continue;
+            }
+            let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
+            if !(part.ascii && self.assembler.is_whole_text()) {
+                self.assembler.check(part.kind, payload, part.last).map_err(|error| fail(conn, error))?;
+            }
+            if part.len > 0 || part.last || self.fresh {
+                self.offer(Place::Buffer { start: part.start, len: part.len }, part.last);
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The piece that [`next_chunk`](Self::next_chunk) has found.
+    #[must_use]
+    #[inline]
+    pub fn chunk(&self) -> Option<Chunk<'_>> {
+        let Ready { place, kind, first, last } = self.ready;
+        let payload = match place {
+            Place::Nowhere => return None,
+            Place::Buffer { start, len } => self.buffer.get(start..start + len)?,
+            Place::Assembly => self.assembler.bytes(),
+        };
+        Some(Chunk { kind, payload, first, last })
+    }
+
+    /// Makes messages of parts that lie in a buffer of the caller's, who drives [`Connection::receive`] himself:
+    /// for servers with one receive buffer for many connections. A message in one part is lent from there.
+    ///
+    /// Not to be mixed with the methods that read into the inbox.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn accept<'a, 'b: 'a>(
+        &'a mut self,
+        conn: &mut Connection,
+        part: Part<'b>,
+    ) -> Result<Option<Message<'a>>, ProtocolError> {
+        self.forget();
+        let Part { kind, payload, first, last, compressed, ascii } = part;
+        if first && last && !compressed {
+            if !ascii {
+                check_whole(kind, payload).map_err(|error| fail(conn, error))?;
+            }
+            return Ok(Some(to_message(kind, payload)));
+        }
+        if first {
+            self.assembler.begin();
+        }
+        self.assembler
+            .gather(kind, payload, last, compressed, conn.config().max_message)
+            .map_err(|error| fail(conn, error))?;
+        if !last {
+            return Ok(None);
+        }
+        self.kind = kind;
+        self.fresh = true;
+        self.offer(Place::Assembly, true);
+        Ok(self.message())
+    }
+
+    /// Takes the read buffer away if nothing in it is unread, for a pool or to be dropped, along with what else an idle
+    /// inbox does not need: it then owns no storage. It makes a new buffer when it needs one, or is
+    /// [lent](Self::lend) one.
+    pub fn park(&mut self) -> Option<Vec<u8>> {
+        self.forget();
+        if self.start != self.end || self.direct > 0 || self.held.is_some() {
+            return None;
+        }
+        if self.mode == Mode::Between {
+            self.assembler.release(0);
+            self.next_read = (self.next_read / 2).max(FIRST_READ);
+        }
+        (self.start, self.end) = (0, 0);
+        Some(mem::take(&mut self.buffer)).filter(|buffer| !buffer.is_empty())
+    }
+
+    /// Gives the inbox a read buffer, whose length is what may be read at once. Without effect if it has one.
+    pub fn lend(&mut self, buffer: Vec<u8>) {
+        if self.buffer.is_empty() {
+            self.buffer = buffer;
+        }
+    }
+
+    /// Whether the next bytes go straight behind those gathered so far.
+    fn reads_into_place(&self) -> bool {
+        self.start == self.end && self.direct == 0 && self.remaining > 0 && !self.assembler.is_empty()
+    }
+
+    /// What was lent is lent no longer.
+    #[inline]
+    fn forget(&mut self) {
+        if let Place::Assembly = self.ready.place {
+            self.assembler.clear();
+            self.assembler.release(self.largest_read);
+        }
+        self.ready.place = Place::Nowhere;
+    }
+
+    #[inline]
+    fn offer(&mut self, place: Place, last: bool) {
+        self.ready = Ready { place, kind: self.kind, first: mem::take(&mut self.fresh), last };
+        if last {
+            self.mode = Mode::Between;
+        }
+    }
+
+    fn begin(&mut self, part: &Located) {
+        self.assembler.begin();
+        self.kind = part.kind;
+        self.compressed = part.compressed;
+        self.fresh = true;
+    }
+
+    /// The next part of a message, if the bytes at hand hold one.
+    #[inline]
+    fn pull(&mut self, conn: &mut Connection) -> Result<Option<Located>, ProtocolError> {
+        let direct = self.direct > 0;
+        let mut input = if direct {
+            self.assembler.read(self.direct)
+        } else {
+            self.buffer.get_mut(self.start..self.end).unwrap_or_default()
+        };
+        loop {
+            let event = conn.receive(&mut input);
+            let part = match event {
+                Ok(Some(Event::Part(part))) => Some(part),
+                Ok(Some(_)) => continue,
+                Ok(None) => None,
+                Err(error) => {
+                    (self.start, self.end, self.direct) = (0, 0, 0);
+                    return Err(error);
+                }
+            };
+            // A part's payload is the last thing that was taken from the input.
+            let unread = input.len();
+            let Some(Part { kind, payload, first, last, compressed, ascii }) = part else {
+                (self.start, self.direct) = (self.end, 0);
+                return Ok(None);
+            };
+            let len = payload.len();
+            self.start = self.end - if direct { 0 } else { unread };
+            self.direct = 0;
+            let start = self.start - if direct { 0 } else { len };
+            return Ok(Some(Located { start, len, direct, kind, first, last, compressed, ascii }));
+        }
+    }
+
+    /// True if the message is whole and lent.
+    #[inline]
+    fn gather(&mut self, conn: &mut Connection, part: &Located) -> Result<bool, ProtocolError> {
+        let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
+        if part.first && part.last && !part.compressed {
+            if !part.ascii {
+                check_whole(part.kind, payload).map_err(|error| fail(conn, error))?;
+            }
+            let place = Place::Buffer { start: part.start, len: part.len };
+            self.ready = Ready { place, kind: part.kind, first: true, last: true };
+            return Ok(true);
+        }
+        if part.first {
+            self.begin(part);
+            self.mode = Mode::Whole;
+        }
+        let gathered = if part.direct {
+            self.assembler.keep(part.len);
+            self.assembler.check_tail(part.kind, part.len, part.last)
+        } else {
+            let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
+            self.assembler.gather(part.kind, payload, part.last, part.compressed, conn.config().max_message)
+        };
+        gathered.map_err(|error| fail(conn, error))?;
+        if part.last {
+            self.remaining = 0;
+            self.offer(Place::Assembly, true);
+        }
+        Ok(part.last)
+    }
+
+    /// True if a piece came out and is lent.
+    fn inflate_held(&mut self, conn: &mut Connection, held: Held) -> Result<bool, ProtocolError> {
+        let mut input = self.buffer.get(held.start..held.start + held.len).unwrap_or_default();
+        let limit = conn.config().max_streamed;
+        let decoded = self
+            .assembler
+            .inflate_step(self.kind, &mut input, held.last, limit)
+            .map_err(|error| fail(conn, error))?;
+        let mut last = held.last;
+        if decoded == Decoded::Full {
+            let len = input.len();
+            self.held = Some(Held { start: held.start + held.len - len, len, last });
+            last = false;
+        }
+        if self.assembler.is_empty() && !last && !self.fresh {
+            return Ok(false);
+        }
+        self.offer(Place::Assembly, last);
+        Ok(true)
+    }
+}
+
+/// `payload` is checked if it is text.
+#[inline]
+fn to_message(kind: Kind, payload: &[u8]) -> Message<'_> {
+    match kind {
+        Kind::Text => Message::Text(text::checked(payload)),
+        Kind::Binary => Message::Binary(payload),
+    }
+}
+
+#[inline]
+fn check_whole(kind: Kind, payload: &[u8]) -> Result<(), ProtocolError> {
+    let mut utf8 = Utf8::new();
+    if kind == Kind::Text && (utf8.push(payload).is_err() || !utf8.is_complete()) {
+        return Err(ProtocolError::InvalidUtf8);
+    }
+    Ok(())
+}
+
+#[cold]
+fn fail(conn: &mut Connection, error: ProtocolError) -> ProtocolError {
+    conn.fail(error);
+    error
+}
+
+impl core::fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Inbox")
+            .field("unread", &(self.end - self.start + self.direct))
+            .field("gathered", &self.assembler.bytes().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,68 @@
+//! WebSocket ([RFC 6455]) as a pure state machine: no I/O, no clock, no global, no `unsafe` but one line.
+//!
+//! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo))]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod assembler;
+mod close;
+mod config;
+mod connection;
+pub mod deflate;
+#[cfg(feature = "os-entropy")]
+pub mod entropy;
+mod error;
+pub mod frame;
+#[cfg(feature = "handshake")]
+pub mod handshake;
+mod inbox;
+pub mod mask;
+mod message;
+mod outbox;
+mod outcome;
+mod prepared;
+mod stats;
+pub mod text;
+mod time;
+
+use alloc::sync::Arc;
+
+pub use close::{Close, CloseCode};
+pub use config::{Config, Keepalive, MaskKeys, Negotiated, Reply, Role};
+pub use connection::{Connection, Event, Hangup, Part, State};
+pub use error::{ProtocolError, SendError};
+pub use inbox::{Chunk, Inbox};
+pub use message::{Kind, Message, Payload};
+pub use outbox::Outbox;
+pub use outcome::{Cause, Initiator, Outcome};
+pub use prepared::Prepared;
+pub use stats::Stats;
+#[cfg(feature = "std")]
+pub use time::Clock;
+pub use time::Timestamp;
+
+/// A connection whose opening handshake is done, and the inbox that goes with it.
+///
+/// `config` is shared by whoever holds the `Arc`; a `Config` alone will do too.
+#[must_use]
+pub fn open(
+    role: Role,
+    config: impl Into<Arc<Config>>,
+    negotiated: Negotiated,
+    now: Timestamp,
+) -> (Connection, Inbox) {
+    let config = config.into();
+    let (encode, decode) = match negotiated.codec {
+        Some(codec) => (Some(codec.encode), Some(codec.decode)),
+        None => (None, None),
+    };
+    let inbox = Inbox::new(&config, decode);
+    let connection = Connection::new(role, config, encode, negotiated.deflate.is_some(), now);
+    (connection, inbox)
+}

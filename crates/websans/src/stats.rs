@@ -1,0 +1,25 @@
+//! [`Stats`]: what a connection counts as it goes.
+
+use core::time::Duration;
+
+/// Counters of one connection since it opened, and the last round-trip time. They cost nothing to keep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Whole messages received.
+    pub messages_received: u64,
+    /// Whole messages sent, that is, put into the outbox.
+    pub messages_sent: u64,
+    /// Frames of any kind received.
+    pub frames_received: u64,
+    /// Frames of any kind put into the outbox.
+    pub frames_sent: u64,
+    /// Bytes received, headers included.
+    pub bytes_received: u64,
+    /// Bytes taken from the outbox for writing, headers included.
+    pub bytes_sent: u64,
+    /// Bytes that wait in the outbox.
+    pub bytes_queued: usize,
+    /// From the last Ping that was answered to its Pong.
+    pub round_trip: Option<Duration>,
+}

@@ -1,0 +1,121 @@
+//! What continuous integration runs, as one command: `cargo xtask`.
+//!
+//! Every check of this repository that is more than a plain `cargo test` is a subcommand here, so that it runs the
+//! same by hand and in CI. [`mod@test`] runs all of them. Only Rust is taken for granted: [`debian`] installs what else
+//! a step needs. Every process is started through [`child`], which lets none outlive its step.
+
+use std::process::ExitCode;
+
+use crate::failure::{Result, fail};
+use crate::workspace::Workspace;
+
+mod autobahn;
+mod browser;
+mod child;
+mod debian;
+mod dependencies;
+mod failure;
+mod linear;
+mod rfc;
+mod source;
+mod test;
+mod unsafety;
+mod workspace;
+
+const HELP: &str = "\
+What continuous integration runs, as one command.
+
+Usage: cargo xtask COMMAND [ARGUMENT...]
+
+  test          all of it, step by step
+  autobahn      the Autobahn testsuite against an adapter
+  browser       the sample app in Chromium
+  dependencies  what the core crate may depend on
+  linear        whether instruction counts grow in step with input
+  rfc           whether every requirement of RFC 6455 has a test
+  unsafe        how often the source says unsafe
+
+cargo xtask COMMAND --help says more.
+";
+
+/// A command that takes no arguments.
+struct Plain {
+    name: &'static str,
+    /// What its `--help` says.
+    about: &'static str,
+    run: fn(&Workspace) -> Result,
+}
+
+const PLAIN: &[Plain] = &[
+    Plain {
+        name: "browser",
+        about: "Start the sample app and use its page in headless Chromium.\n\n\
+                Chromium and what drives it are installed if they are missing.",
+        run: browser::check,
+    },
+    Plain {
+        name: "dependencies",
+        about: "Compare the packages the core crate depends on with the list of those it may depend on,\n\
+                without features, with all but os-entropy, and with all.",
+        run: dependencies::check,
+    },
+    Plain {
+        name: "linear",
+        about: "Count the instructions of programs under callgrind, for an input and one 16 times as large,\n\
+                and fail if the second takes more than 16.5 times as many as the first.",
+        run: linear::check,
+    },
+    Plain {
+        name: "rfc",
+        about: "Look for a test for each row of crates/websans/tests/rfc6455/requirements.md.\n\n\
+                A test for row 40 is a test function whose name starts with r040_, in any crate. Fails on\n\
+                rows without a test that are not marked as pending, and on tests of rows that do not exist.",
+        run: rfc::check,
+    },
+    Plain {
+        name: "unsafe",
+        about: "Count the word unsafe in the source of all crates, comments and strings aside.\n\n\
+                It may occur once, in the core's text validation.",
+        run: unsafety::check,
+    },
+];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result {
+    child::kill_all_on_signal()?;
+    let mut arguments = lexopt::Parser::from_env();
+    let command = match arguments.next()? {
+        None | Some(lexopt::Arg::Long("help") | lexopt::Arg::Short('h')) => {
+            print!("{HELP}");
+            return Ok(());
+        }
+        Some(lexopt::Arg::Value(command)) => command.to_string_lossy().into_owned(),
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let workspace = Workspace::locate()?;
+    match command.as_str() {
+        "test" => return test::command(&workspace, &mut arguments),
+        "autobahn" => return autobahn::command(&workspace, &mut arguments),
+        _ => {}
+    }
+    let Some(Plain { name, about, run }) = PLAIN.iter().find(|plain| plain.name == command) else {
+        fail!("there is no command {command}; see cargo xtask --help");
+    };
+    match arguments.next()? {
+        None => run(&workspace),
+        Some(lexopt::Arg::Long("help") | lexopt::Arg::Short('h')) => {
+            println!("{about}\n\nUsage: cargo xtask {name}");
+            Ok(())
+        }
+        Some(other) => Err(other.unexpected().into()),
+    }
+}
