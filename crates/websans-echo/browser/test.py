@@ -32,7 +32,7 @@ def main():
 
     keeper = Keeper()
     browser = None
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, stopped)
     signal.alarm(LIMIT)
     try:

@@ -1,1 +1,21 @@
-//! What the tests of websans share.
+//! What the tests, fuzz targets and benchmarks of websans share.
+//!
+//! * [`wire`] writes frames, legal or not, and [`oracle`] reads them: slow, obviously correct, and without a line of
+//!   the core. What the two say is what the core is held to.
+//! * [`listen`](mod@listen) feeds bytes to a connection in each of the ways in which an application may read.
+//! * [`sim`] lets two connections talk over links that delay, split, stall and break, under a virtual clock: one
+//!   seed, one run.
+//! * [`cases`] is the Autobahn test suite as data.
+//! * [`strategies`] makes frames, messages, splits and damaged streams for proptest.
+//! * [`stored`] is a DEFLATE without compression, to exercise the core's two hooks.
+//! * [`dice`] is the only source of chance.
+#![allow(clippy::exhaustive_enums, clippy::exhaustive_structs, reason = "written as literals and matched by tests")]
+
+pub mod cases;
+pub mod dice;
+pub mod listen;
+pub mod oracle;
+pub mod sim;
+pub mod stored;
+pub mod strategies;
+pub mod wire;

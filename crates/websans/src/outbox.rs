@@ -15,6 +15,10 @@ use crate::message::Data;
 /// copy into the tail costs less than one more slice in a vectored write.
 const SHARE_FROM: usize = 8 << 10;
 
+/// Bytes of Pongs that may wait one behind the other while the transport has not been found blocked: the answers to
+/// a handful of Pings that came in one read.
+const PONG_BATCH: usize = 250;
+
 /// What an emptied outbox keeps of its storage, so that small messages need no allocation each.
 const KEEP: usize = 4 << 10;
 
@@ -23,8 +27,8 @@ const KEEP: usize = 4 << 10;
 /// [`advance`](Buf::advance) by what was taken.
 ///
 /// Small frames lie one behind the other in one buffer, so that many replies leave in one write. Large shared
-/// payloads are queued uncopied. At most one Pong waits: a newer one takes its place ([RFC 6455 §5.5.3]), so a
-/// peer that asks and does not read cannot make this grow.
+/// payloads are queued uncopied. While the transport is blocked at most one Pong waits: a newer one takes its place
+/// ([RFC 6455 §5.5.3]), so a peer that asks and does not read cannot make this grow.
 ///
 /// [RFC 6455 §5.5.3]: https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
 #[derive(Debug, Default)]
@@ -36,6 +40,14 @@ pub struct Outbox {
     more: Option<Box<More>>,
     /// Bytes written since the beginning.
     written: u64,
+    /// Some of them since the last [`note_wait`](Self::note_wait).
+    progressed: bool,
+    /// Something has waited since before the last wake-up.
+    blocked: bool,
+    /// The length of the Pong that is last in the tail, if nothing follows it.
+    last_pong: u8,
+    /// The bytes of Pongs queued since nothing waited.
+    pong_bytes: u8,
 }
 
 #[derive(Debug, Default)]
@@ -135,6 +147,7 @@ impl Outbox {
                 Some(bytes)
             }
             None => {
+                self.last_pong = 0;
                 let mut bytes = Bytes::from(mem::take(&mut self.tail));
                 bytes.advance(mem::take(&mut self.tail_read));
                 Some(bytes)
@@ -158,6 +171,17 @@ impl Outbox {
         more.taken += n;
         self.drop_empty_more();
         bytes
+    }
+
+    /// The transport waits with something still in here. Tells whether anything was written since the last time.
+    pub(crate) fn note_wait(&mut self) -> bool {
+        self.blocked = true;
+        mem::take(&mut self.progressed)
+    }
+
+    /// Whether anything was written since the last [`note_wait`](Self::note_wait).
+    pub(crate) const fn has_progressed(&self) -> bool {
+        self.progressed
     }
 
     /// Bytes written since the beginning.
@@ -192,6 +216,7 @@ impl Outbox {
     #[inline]
     pub(crate) fn push(&mut self, header: Header, data: Data<'_>) {
         self.compact();
+        self.last_pong = 0;
         let mut bytes = [0; Header::MAX_LEN];
         let n = header.encode(&mut bytes);
         self.tail.extend_from_slice(bytes.get(..n).unwrap_or_default());
@@ -217,6 +242,7 @@ impl Outbox {
 
     /// Queues bytes that are whole frames already.
     pub(crate) fn push_encoded(&mut self, frames: &Bytes) {
+        self.last_pong = 0;
         if frames.len() >= SHARE_FROM {
             self.push_shared(frames.clone());
         } else {
@@ -242,10 +268,26 @@ impl Outbox {
         }
     }
 
-    /// Queues a Pong, or puts it in the place of the one that waits.
+    /// Queues a Pong, or puts it in the place of the one that waits: "If an endpoint receives a Ping frame and has
+    /// not yet sent Pong frame(s) in response to previous Ping frame(s), the endpoint MAY elect to send a Pong frame for
+    /// only the most recently processed Ping frame" ([RFC 6455 §5.5.3]).
+    ///
+    /// [RFC 6455 §5.5.3]: https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
     pub(crate) fn push_pong(&mut self, key: Option<[u8; 4]>, payload: &[u8]) {
         if self.is_empty() {
-            return self.push_control(OpCode::Pong, key, payload);
+            (self.blocked, self.pong_bytes) = (false, 0);
+        }
+        let unwritten = self.last_pong > 0 && self.tail.len() - self.tail_read >= usize::from(self.last_pong);
+        let len = payload.len() + if key.is_some() { 6 } else { 2 };
+        let batched = !self.blocked && usize::from(self.pong_bytes) + len <= PONG_BATCH;
+        if unwritten && !batched {
+            self.tail.truncate(self.tail.len() - usize::from(self.last_pong));
+        }
+        if unwritten || batched {
+            self.push_control(OpCode::Pong, key, payload);
+            self.last_pong = u8::try_from(len).unwrap_or(0); // at most 131
+            self.pong_bytes = self.pong_bytes.saturating_add(self.last_pong);
+            return;
         }
         let before = self.frames_len();
         let slot = self.more.get_or_insert_default().pong.get_or_insert_with(|| {
@@ -282,6 +324,7 @@ impl Buf for Outbox {
     fn advance(&mut self, n: usize) {
         let mut n = n.min(self.len());
         self.written += n as u64;
+        self.progressed |= n > 0;
         if let Some(more) = &mut self.more {
             let taken = n.min(more.taken);
             more.taken -= taken;

@@ -21,10 +21,8 @@ pub(super) struct Timers {
     ping_digest: u32,
     /// In microseconds, plus one.
     round_trip: u32,
-    /// Since when the transport has taken nothing, and the low bits of how much it had taken then.
+    /// Since when the transport has taken nothing.
     stalled: Option<Timestamp>,
-    stalled_at: u32,
-    pings: u32,
 }
 
 impl Timers {
@@ -38,8 +36,6 @@ impl Timers {
             ping_digest: 0,
             round_trip: 0,
             stalled: None,
-            stalled_at: 0,
-            pings: 0,
         }
     }
 
@@ -107,7 +103,7 @@ impl Connection {
         let stall = match timers.stalled {
             _ if !self.wants_write() => None,
             // The transport has taken something since the last tick, or has not been watched yet.
-            since => Some(since.filter(|_| !self.has_progressed()).unwrap_or(timers.now) + config.write_stall),
+            since => Some(since.filter(|_| !self.outbox.has_progressed()).unwrap_or(timers.now) + config.write_stall),
         };
         let due = if self.state == State::Open {
             let keepalive = config.keepalive.map(|keepalive| match timers.since_or_deadline {
@@ -141,8 +137,8 @@ impl Connection {
                 self.give_up(Cause::KeepaliveTimeout, "no answer to keep-alive");
             }
             None if self.timers.last_received + keepalive.every <= self.timers.now => {
-                self.timers.pings = self.timers.pings.wrapping_add(1);
-                let payload = self.timers.pings.to_be_bytes();
+                // Different each time, which is all that is asked of it.
+                let payload = self.timers.now.as_nanos().to_be_bytes();
                 self.queue_control(OpCode::Ping, &payload);
                 self.timers.note_ping(&payload);
                 self.timers.since_or_deadline = Some(self.timers.now);
@@ -163,21 +159,15 @@ impl Connection {
             self.timers.stalled = None;
             return;
         }
+        let progressed = self.outbox.note_wait();
         match self.timers.stalled {
-            Some(since) if !self.has_progressed() => {
+            Some(since) if !progressed => {
                 if since + self.config.write_stall <= self.timers.now {
                     self.give_up(Cause::WriteStall, "peer does not read");
                 }
             }
-            _ => {
-                self.timers.stalled = Some(self.timers.now);
-                self.timers.stalled_at = low_bits(self.outbox.written());
-            }
+            _ => self.timers.stalled = Some(self.timers.now),
         }
-    }
-
-    fn has_progressed(&self) -> bool {
-        self.timers.stalled_at != low_bits(self.outbox.written())
     }
 
     /// Ends the connection at once: one try to tell the peer, no waiting for it.
@@ -185,11 +175,6 @@ impl Connection {
         self.end(cause, Some(Close::new(CloseCode::INTERNAL_ERROR, reason)));
         self.give_up = true;
     }
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "enough to tell whether a count has changed")]
-const fn low_bits(count: u64) -> u32 {
-    count as u32
 }
 
 fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::client::{Refusal, Request};
 use super::error::HandshakeError;
 use super::head::Head;
-use super::lines::Lines;
+use super::lines::{Lines, version_fault};
 use super::refusal::Collecting;
 use crate::config::{Config, Negotiated};
 use crate::time::Timestamp;
@@ -158,7 +158,7 @@ impl Connector {
         let mut parsed = httparse::Response::new(headers.room());
         match parsed.parse(self.head.bytes()) {
             Ok(httparse::Status::Complete(_)) => {}
-            Err(httparse::Error::Version) => return Err(HandshakeError::HttpVersion),
+            Err(httparse::Error::Version) => return Err(version_fault(&self.head, 0, 3)),
             _ => return Err(HandshakeError::InvalidHead),
         }
         let (Some(status), Some(minor)) = (parsed.code, parsed.version) else {

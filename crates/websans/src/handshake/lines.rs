@@ -6,7 +6,24 @@ use alloc::vec::Vec;
 use httparse::{EMPTY_HEADER, Header};
 
 use super::Headers;
+use super::error::HandshakeError;
 use super::head::Head;
+
+/// What it means that the parser has refused the version in the first line of `head`, which is word `nth` of
+/// its `words`: a version that is not ours if it is one at all, else a line that is not as it should be.
+pub(super) fn version_fault(head: &Head, nth: usize, words: usize) -> HandshakeError {
+    let line = head.bytes().trim_ascii_start().split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let mut parts = line.splitn(words, |&byte| byte == b' ');
+    match parts.nth(nth) {
+        // "HTTP-version = HTTP-name "/" DIGIT "." DIGIT" (RFC 9112 §2.3)
+        Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            HandshakeError::HttpVersion
+        }
+        _ => HandshakeError::InvalidHead,
+    }
+}
 
 /// Header lines, parsed and borrowed.
 pub(super) struct Lines<'b>(Vec<Header<'b>>);

@@ -35,7 +35,7 @@ use core::fmt;
 use super::authority::Authority;
 use super::error::HandshakeError;
 use super::head::Head;
-use super::lines::Lines;
+use super::lines::{Lines, version_fault};
 use super::offer;
 use super::origin::OriginPolicy;
 use super::url::{is_target, split_authority};
@@ -144,7 +144,7 @@ impl<'b> Request<'b> {
         let mut parsed = httparse::Request::new(headers.room());
         match parsed.parse(head.bytes()) {
             Ok(httparse::Status::Complete(_)) => {}
-            Err(httparse::Error::Version) => return Err(HandshakeError::HttpVersion),
+            Err(httparse::Error::Version) => return Err(version_fault(head, 2, 3)),
             _ => return Err(HandshakeError::InvalidHead),
         }
         let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {

@@ -16,7 +16,7 @@ const LINES: [&str; 6] = [
     "Sec-WebSocket-Version: 13",
 ];
 
-/// The request with the line that begins like `line` up to its colon or space replaced by `lines`.
+/// The request with the lines that begin with `start` replaced by `lines`.
 fn with(start: &str, lines: &[&str]) -> Vec<u8> {
     assert!(LINES.iter().any(|line| line.starts_with(start)));
     let kept = LINES
@@ -83,7 +83,7 @@ fn response_to(error: HandshakeError) -> String {
 #[track_caller]
 fn refused(error: HandshakeError, status: u16, requests: &[Vec<u8>]) {
     for request in requests {
-        assert_eq!(verdict(request), Err(error), "{}", String::from_utf8_lossy(request));
+        assert_eq!(verdict(request), Err(error), "{:.400}", String::from_utf8_lossy(request));
     }
     assert_eq!(error.http_status(), status);
     assert!(response_to(error).starts_with(&format!("HTTP/1.1 {status} ")));
@@ -183,8 +183,7 @@ fn r002_there_is_one_valid_host() {
         &[with("Host", &[]), with("Host", &["Host: a", "Host: a"]), with("Host", &["Host: a", "HOST: b"])],
     );
     // A target that is a whole URL does not make up for it.
-    let absolute = with("Host", &[]).splice(.., b"".iter().copied()).collect::<Vec<u8>>();
-    let absolute = String::from_utf8(absolute).unwrap().replacen("/chat", "http://a/chat", 1);
+    let absolute = String::from_utf8(with("Host", &[])).unwrap().replacen("/chat", "http://a/chat", 1);
     refused(HandshakeError::InvalidHost, 400, &[absolute.into_bytes()]);
 }
 
@@ -411,7 +410,7 @@ fn r011_offered_subprotocols_are_distinct_tokens() {
     );
     let many = |count: usize| offer(&(0..count).map(|n| format!("p{n}")).collect::<Vec<_>>().join(","));
     accepted(&[many(64)]);
-    refused(HandshakeError::TooManyProtocols, 400, &[many(65), many(3000)]);
+    refused(HandshakeError::TooManyProtocols, 400, &[many(65), many(2000)]);
 }
 
 #[test]
