@@ -1,2 +1,48 @@
-//! The sample app.
-fn main() {}
+//! A WebSocket echo at `/ws` and a page to try it from: the sample app of websans.
+
+mod connections;
+mod options;
+mod serve;
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+
+use connections::Connections;
+use options::Options;
+use serve::App;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let listener =
+        TcpListener::bind(&options.listen).map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let connections = Arc::new(Connections::default());
+    let app = Arc::new(App::new(options.config(), options.origins(), Arc::clone(&connections)));
+
+    let grace = app.config.close_within;
+    ctrlc::set_handler(move || {
+        println!("closing every connection");
+        let left = connections.close_all(grace);
+        if left > 0 {
+            eprintln!("{left} connections did not close in time");
+        }
+        std::process::exit(0);
+    })?;
+
+    let address = listener.local_addr()?;
+    println!("a page at http://{address}/ and an echo at ws://{address}/ws; Ctrl-C ends it");
+    app.serve(&listener);
+    Ok(())
+}

@@ -41,3 +41,8 @@ pub use websans::{
     Cause, Close, CloseCode, Config, Initiator, Keepalive, Kind, Message, Outcome, Payload, Prepared,
     ProtocolError, Reply, SendError, State, Stats, handshake,
 };
+
+/// The README's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}

@@ -39,7 +39,7 @@ pub(crate) fn split<S: CloneStream>(socket: WebSocket<S>) -> Result<(Receiver<S>
 
 struct Shared<S> {
     conn: Mutex<Connection>,
-    /// The connection's state has become `Closed`.
+    /// The connection's state has become `Closed`, or the receiver was dropped.
     closed: Condvar,
     writer: Mutex<Writer<S>>,
     /// For shutting the stream down whoever reads or writes.
@@ -282,6 +282,9 @@ impl<S: Stream> Drop for Receiver<S> {
     /// The reading side stays with the connection, for [`Sender::close`] to complete the closing handshake.
     fn drop(&mut self) {
         *lock(&self.shared.idle) = self.reader.take();
+        // Behind the lock that a closing sender waits with, so that it cannot miss this.
+        drop(lock(&self.shared.conn));
+        self.shared.closed.notify_all();
     }
 }
 
@@ -374,13 +377,15 @@ impl<S: Stream> Sender<S> {
         {
             return Err(error);
         }
-        if let Some(reader) = lock(&self.shared.idle).take() {
-            // Nobody receives any more.
-            let mut receiver = Receiver { reader: Some(reader), shared: Arc::clone(&self.shared) };
-            while receiver.advance(Inbox::next_chunk).unwrap_or(false) {}
-        }
-        let mut conn = self.shared.conn();
         loop {
+            let conn = self.shared.conn();
+            // If nobody receives any more, this thread sees to the rest.
+            let idle = lock(&self.shared.idle).take();
+            if let Some(mut reader) = idle {
+                drop(conn);
+                while reader.advance(&self.shared, Inbox::next_chunk).unwrap_or(false) {}
+                continue;
+            }
             if let Some(outcome) = conn.outcome() {
                 let outcome = outcome.clone();
                 if conn.hangup() == Hangup::Drop {
@@ -390,8 +395,7 @@ impl<S: Stream> Sender<S> {
                 return Ok(outcome);
             }
             let wait = conn.deadline().map_or(RETRY, |deadline| self.shared.clock.until(deadline));
-            conn = self.shared.closed.wait_timeout(conn, wait).unwrap_or_else(PoisonError::into_inner).0;
-            conn.tick(self.shared.clock.now());
+            drop(self.shared.closed.wait_timeout(conn, wait));
         }
     }
 

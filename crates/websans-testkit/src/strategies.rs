@@ -85,7 +85,7 @@ pub fn conversation() -> impl Strategy<Value = Vec<Frame>> {
             for (at, control) in controls {
                 frames.insert(at.index(frames.len() + 1), control);
             }
-            for (close, rest) in end {
+            if let Some((close, rest)) = end {
                 frames.push(close);
                 frames.extend(rest);
             }

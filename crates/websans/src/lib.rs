@@ -1,5 +1,16 @@
 //! WebSocket ([RFC 6455]) as a pure state machine: no I/O, no clock, no global, no `unsafe` but one line.
 //!
+//! [`open`] makes a [`Connection`], which has the rules, and an [`Inbox`], which makes messages of received bytes. Whoever
+//! drives them owns the socket and the clock: that is an adapter such as `websans-std`, or a loop of your own of some thirty
+//! lines. The pages of the `guide` module show one (`embedding`), follow a byte through the crate (`path_of_a_byte`), and say
+//! how connections end, what they cost, and why it is all as it is.
+//!
+//! * [`Connection`], [`Inbox`], [`Outbox`]: the state machine and its buffers.
+//! * [`Message`], [`Payload`], [`Prepared`], [`Close`], [`Outcome`]: what goes in and out.
+//! * [`Config`]: every limit and time-out.
+//! * [`handshake`]: the opening handshake, both roles.
+//! * [`frame`], [`mask`], [`text`]: the codec level, usable alone.
+//!
 //! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -19,6 +30,8 @@ pub mod deflate;
 pub mod entropy;
 mod error;
 pub mod frame;
+#[cfg(all(doc, feature = "std", feature = "handshake", feature = "os-entropy"))]
+pub mod guide;
 #[cfg(feature = "handshake")]
 pub mod handshake;
 mod inbox;

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::child;
 use crate::failure::{Result, fail};
+use crate::workspace::Workspace;
 
 /// Makes sure that `program` can be run, installing `packages` if it cannot.
 pub(crate) fn ensure(program: &str, packages: &[&str]) -> Result {
@@ -27,6 +28,14 @@ pub(crate) fn ensure_python() -> Result {
         return Ok(());
     }
     install("Python's venv", &["python3-venv"])
+}
+
+/// A command run as root if that is possible, and else as whoever we are.
+pub(crate) fn as_root(workspace: &Workspace, words: &[&str]) -> Command {
+    let words = [root().unwrap_or_default(), words].concat();
+    let mut command = workspace.command(words[0]);
+    command.args(&words[1..]);
+    command
 }
 
 fn installed(program: &str) -> bool {

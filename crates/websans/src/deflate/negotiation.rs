@@ -168,3 +168,236 @@ impl Config {
         })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+mod tests {
+    use alloc::format;
+    use alloc::string::{String, ToString};
+
+    use super::*;
+
+    /// The terms of an element, whose grammar is another module's concern.
+    fn terms(element: &str) -> Option<Terms> {
+        let mut parts = element.split("; ");
+        assert_eq!(parts.next(), Some(NAME));
+        Terms::parse(parts.map(|part| match part.split_once('=') {
+            Some((name, value)) => (name, Some(Cow::Borrowed(value.trim_matches('"')))),
+            None => (part, None),
+        }))
+    }
+
+    fn config(server_fresh: bool, client_fresh: bool, server_bits: u8, client_bits: u8) -> Config {
+        Config {
+            server_no_context_takeover: server_fresh,
+            client_no_context_takeover: client_fresh,
+            server_max_window_bits: server_bits,
+            client_max_window_bits: client_bits,
+        }
+    }
+
+    /// A server that grants whatever is asked for.
+    fn granting() -> Config {
+        config(false, false, 15, 15)
+    }
+
+    fn answered(offer: &str, config: &Config) -> Option<String> {
+        terms(offer)?.answer(config).map(|answer| answer.to_string())
+    }
+
+    #[test]
+    fn windows_are_8_to_15_without_leading_zero() {
+        for bits in 0..=300 {
+            let parsed = terms(&format!("permessage-deflate; server_max_window_bits={bits}"));
+            assert_eq!(parsed.is_some(), (8..=15).contains(&bits), "{bits}");
+            let parsed = terms(&format!("permessage-deflate; client_max_window_bits={bits}"));
+            assert_eq!(parsed.is_some(), (8..=15).contains(&bits), "{bits}");
+        }
+        for value in ["08", "010", "", "15 ", " 15", "1e1", "+10", "-10", "0x9", "9.0", "\u{661}\u{660}"] {
+            assert_eq!(window(value), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_known_single_and_valued_as_defined() {
+        for good in [
+            "permessage-deflate",
+            "permessage-deflate; server_no_context_takeover",
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; client_max_window_bits=\"10\"; server_max_window_bits=9; \
+             client_no_context_takeover; server_no_context_takeover",
+        ] {
+            assert!(terms(good).is_some(), "{good}");
+        }
+        for bad in [
+            "permessage-deflate; foo",
+            "permessage-deflate; foo=1",
+            "permessage-deflate; Server_no_context_takeover",
+            "permessage-deflate; server_no_context_takeover=1",
+            "permessage-deflate; server_no_context_takeover=true",
+            "permessage-deflate; client_no_context_takeover=1",
+            "permessage-deflate; server_max_window_bits",
+            "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+            "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
+            "permessage-deflate; server_max_window_bits=10; server_max_window_bits=10",
+            "permessage-deflate; client_max_window_bits; client_max_window_bits",
+            "permessage-deflate; client_max_window_bits=10; client_max_window_bits",
+        ] {
+            assert_eq!(terms(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_server_grants_what_is_asked_for_and_no_more() {
+        for (offer, answer) in [
+            ("permessage-deflate", Some("permessage-deflate")),
+            (
+                "permessage-deflate; server_no_context_takeover",
+                Some("permessage-deflate; server_no_context_takeover"),
+            ),
+            (
+                "permessage-deflate; client_no_context_takeover",
+                Some("permessage-deflate; client_no_context_takeover"),
+            ),
+            (
+                "permessage-deflate; server_max_window_bits=15",
+                Some("permessage-deflate; server_max_window_bits=15"),
+            ),
+            (
+                "permessage-deflate; server_max_window_bits=9",
+                Some("permessage-deflate; server_max_window_bits=9"),
+            ),
+            // Our compressor cannot be held to 256 bytes; the client's may well be.
+            ("permessage-deflate; server_max_window_bits=8", None),
+            (
+                "permessage-deflate; client_max_window_bits=8",
+                Some("permessage-deflate; client_max_window_bits=8"),
+            ),
+            (
+                "permessage-deflate; client_max_window_bits",
+                Some("permessage-deflate; client_max_window_bits=15"),
+            ),
+        ] {
+            assert_eq!(answered(offer, &granting()).as_deref(), answer, "{offer}");
+        }
+    }
+
+    #[test]
+    fn a_server_asks_for_what_it_wants() {
+        let strict = config(true, true, 10, 11);
+        // A client that cannot be told its window may exceed ours: declined.
+        assert_eq!(answered("permessage-deflate", &strict), None);
+        assert_eq!(answered("permessage-deflate; client_no_context_takeover", &strict), None);
+        let answer = answered("permessage-deflate; client_max_window_bits", &strict).unwrap();
+        assert_eq!(
+            answer,
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+             server_max_window_bits=10; client_max_window_bits=11"
+        );
+        // The smaller of both sides' limits, each way.
+        let offer = "permessage-deflate; server_max_window_bits=9; client_max_window_bits=10";
+        assert!(
+            answered(offer, &strict)
+                .unwrap()
+                .ends_with("server_max_window_bits=9; client_max_window_bits=10")
+        );
+        let offer = "permessage-deflate; server_max_window_bits=15; client_max_window_bits=15";
+        assert!(
+            answered(offer, &strict)
+                .unwrap()
+                .ends_with("server_max_window_bits=10; client_max_window_bits=11")
+        );
+    }
+
+    #[test]
+    fn a_client_holds_the_server_to_its_offer() {
+        let agreed = |config: &Config, response: &str| config.agree(terms(response)?);
+        let open = granting();
+        assert_eq!(open.offer().to_string(), "permessage-deflate; client_max_window_bits");
+        assert_eq!(agreed(&open, "permessage-deflate"), Some(Parameters::default()));
+        // Unasked, but allowed.
+        let response = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+                        server_max_window_bits=8; client_max_window_bits=9";
+        assert_eq!(
+            agreed(&open, response),
+            Some(Parameters {
+                server_no_context_takeover: true,
+                client_no_context_takeover: true,
+                server_max_window_bits: 8,
+                client_max_window_bits: 9,
+            })
+        );
+        // Without a value, and beyond our compressor.
+        assert_eq!(agreed(&open, "permessage-deflate; client_max_window_bits"), None);
+        assert_eq!(agreed(&open, "permessage-deflate; client_max_window_bits=8"), None);
+
+        let strict = config(true, true, 10, 11);
+        assert_eq!(
+            strict.offer().to_string(),
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+             server_max_window_bits=10; client_max_window_bits=11"
+        );
+        assert_eq!(agreed(&strict, "permessage-deflate"), None);
+        assert_eq!(agreed(&strict, "permessage-deflate; server_no_context_takeover"), None);
+        assert_eq!(agreed(&strict, "permessage-deflate; server_max_window_bits=10"), None);
+        let eleven = "permessage-deflate; server_no_context_takeover; server_max_window_bits=11";
+        assert_eq!(agreed(&strict, eleven), None);
+        // What we said of ourselves holds, whether the server repeats it or not.
+        let ten = "permessage-deflate; server_no_context_takeover; server_max_window_bits=10";
+        let mine = Parameters {
+            server_no_context_takeover: true,
+            client_no_context_takeover: true,
+            server_max_window_bits: 10,
+            client_max_window_bits: 11,
+        };
+        assert_eq!(agreed(&strict, ten), Some(mine));
+        assert_eq!(agreed(&strict, &format!("{ten}; client_max_window_bits=15")), Some(mine));
+    }
+
+    #[test]
+    fn our_two_ends_always_agree_or_decline() {
+        let bits = [9, 10, 14, 15];
+        let configs = move || {
+            bits.into_iter().flat_map(move |server| {
+                bits.into_iter().flat_map(move |client| {
+                    (0..4).map(move |fresh| config(fresh & 1 == 1, fresh & 2 == 2, server, client))
+                })
+            })
+        };
+        for client in configs() {
+            for server in configs() {
+                let answer = client.offer().answer(&server).expect("both limits can be met");
+                let answer = terms(&answer.to_string()).expect("an answer is well-formed");
+                // Both ends read the same agreement from it, and it exceeds neither's limits.
+                let agreed = client.agree(answer).expect("the answer grants what was asked for");
+                assert_eq!(agreed, answer.parameters());
+                assert!(
+                    agreed.server_max_window_bits
+                        <= client.server_max_window_bits.min(server.server_max_window_bits)
+                );
+                assert!(
+                    agreed.client_max_window_bits
+                        <= client.client_max_window_bits.min(server.client_max_window_bits)
+                );
+                let fresh = |one: bool, other: bool| one || other;
+                assert_eq!(
+                    agreed.server_no_context_takeover,
+                    fresh(client.server_no_context_takeover, server.server_no_context_takeover)
+                );
+                assert_eq!(
+                    agreed.client_no_context_takeover,
+                    fresh(client.client_no_context_takeover, server.client_no_context_takeover)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn windows_that_nobody_can_keep_are_no_configuration() {
+        for bits in 0..=u8::MAX {
+            let valid = (9..=15).contains(&bits);
+            assert_eq!(config(true, true, bits, 15).is_valid(), valid);
+            assert_eq!(config(true, true, 15, bits).is_valid(), valid);
+        }
+    }
+}

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn domains() {
-        let is_domain = |text| Authority::parse(text).is_some_and(|authority| authority.is_domain());
+        let is_domain = |text: &str| Authority::parse(text).is_some_and(|authority| authority.is_domain());
         for yes in ["a", "a.b-c_d.example", "127.0.0.1", "[::1]:80", "xn--bcher-kva.example"] {
             assert!(is_domain(yes), "{yes}");
         }
@@ -138,6 +138,7 @@ mod tests {
             assert!(!is_domain(no), "{no}");
         }
         assert!(is_domain(&"a".repeat(63)) && !is_domain(&"a".repeat(64)));
-        assert!(!is_domain(&"a.".repeat(126).repeat(2)));
+        let longest = "a.".repeat(126) + "a";
+        assert!(is_domain(&longest) && !is_domain(&(longest + ".a")));
     }
 }

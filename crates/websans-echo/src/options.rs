@@ -1,0 +1,72 @@
+//! [`Options`]: the command line.
+
+use std::time::Duration;
+
+use websans_std::handshake::{BuildError, Origin, OriginPolicy};
+use websans_std::{Config, Keepalive};
+
+/// A WebSocket echo server with a page to try it from: http://ADDR/ is the page, ws://ADDR/ws the echo.
+#[derive(clap::Parser, Debug)]
+#[command(name = "websans-echo", version)]
+pub(crate) struct Options {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000")]
+    pub(crate) listen: String,
+
+    /// Ping a client from which nothing has come for this many seconds; 0 turns keep-alive off
+    #[arg(long, value_name = "SECS", default_value = "30", value_parser = seconds)]
+    keep_alive: Duration,
+
+    /// Close the connection when nothing comes for this many seconds after such a Ping
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    keep_alive_timeout: Duration,
+
+    /// Allow pages of this origin only, such as https://example.com or https://*.example.com (repeatable);
+    /// "any" allows all. Without it, only this server's own page. Clients that are no browsers send no origin and
+    /// always pass
+    #[arg(long = "allow-origin", value_name = "ORIGIN", value_parser = allowed)]
+    allow_origin: Vec<Allowed>,
+
+    /// Refuse messages of more than this many bytes
+    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_message)]
+    max_message: u64,
+}
+
+/// One `--allow-origin`.
+#[derive(Clone, Debug)]
+enum Allowed {
+    Any,
+    Origin(Origin),
+}
+
+impl Options {
+    /// The limits and time-outs of every connection.
+    pub(crate) fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.max_message = self.max_message;
+        config.keepalive = Some(Keepalive { every: self.keep_alive, within: self.keep_alive_timeout })
+            .filter(|keepalive| !keepalive.every.is_zero());
+        config
+    }
+
+    /// Whose pages may connect.
+    pub(crate) fn origins(&self) -> OriginPolicy {
+        let mut origins = Vec::new();
+        for allowed in &self.allow_origin {
+            match allowed {
+                Allowed::Any => return OriginPolicy::Any,
+                Allowed::Origin(origin) => origins.push(origin.clone()),
+            }
+        }
+        if origins.is_empty() { OriginPolicy::SameHost } else { OriginPolicy::List(origins) }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn allowed(text: &str) -> Result<Allowed, BuildError> {
+    if text == "any" { Ok(Allowed::Any) } else { Origin::parse(text).map(Allowed::Origin) }
+}

@@ -1,0 +1,100 @@
+//! [`App`]: what is answered to whom.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use websans_std::handshake::server::{Choice, Response};
+use websans_std::handshake::{BuildError, HandshakeError, OriginPolicy};
+use websans_std::{CloseCode, Config, Error, Incoming, Outcome, SendError};
+
+use crate::connections::Connections;
+
+/// The page: one file, which needs nothing else.
+const PAGE: &str = include_str!("../index.html");
+
+/// What the page may do: its own style and script, connections to wherever its user says.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+                           img-src data:; connect-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The page at `/`, the echo at `/ws`.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) config: Arc<Config>,
+    origins: OriginPolicy,
+    connections: Arc<Connections>,
+}
+
+impl App {
+    pub(crate) fn new(config: Config, origins: OriginPolicy, connections: Arc<Connections>) -> Self {
+        Self { config: Arc::new(config), origins, connections }
+    }
+
+    /// Serves each connection in a thread of its own.
+    pub(crate) fn serve(self: &Arc<Self>, listener: &TcpListener) {
+        for stream in listener.incoming() {
+            let app = Arc::clone(self);
+            let started = stream.and_then(|stream| {
+                let peer = stream.peer_addr()?;
+                thread::Builder::new().spawn(move || match app.handle(stream) {
+                    Ok(Some(outcome)) => println!("{peer} {outcome}"),
+                    Ok(None) => {}
+                    Err(error) => println!("{peer} {error}"),
+                })
+            });
+            if let Err(error) = started {
+                // Too many files or threads, most likely: wait until there are fewer.
+                eprintln!("cannot take a connection: {error}");
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+
+    /// Answers one request. An echo tells how it ended.
+    fn handle(&self, stream: TcpStream) -> Result<Option<Outcome>, Error> {
+        stream.set_nodelay(true)?;
+        let incoming = Incoming::read(stream, Arc::clone(&self.config))?;
+        let request = incoming.request()?;
+        match request.path() {
+            "/ws" => match request.check_origin(&self.origins) {
+                Ok(()) => self.echo(incoming).map(Some),
+                Err(error) => Err(incoming.refuse(error)),
+            },
+            "/" if matches!(request.method(), "GET" | "HEAD") => respond(incoming, page()?),
+            "/" => Err(incoming.refuse(HandshakeError::MethodNotGet)),
+            _ => respond(incoming, Response::new(404)?.body("there is a page at / and an echo at /ws\n")),
+        }
+    }
+
+    /// Returns each message whole, as the kind it came as.
+    fn echo(&self, incoming: Incoming<TcpStream>) -> Result<Outcome, Error> {
+        let (mut receiver, sender) = incoming.accept(&Choice::new())?.split()?;
+        let Some(_entry) = self.connections.add(sender.clone()) else {
+            drop(receiver);
+            return sender.close(CloseCode::GOING_AWAY, "server is going down");
+        };
+        while let Some(message) = receiver.recv()? {
+            match sender.send(message) {
+                // The server is going down: let go what still comes until the client's Close does.
+                Ok(()) | Err(Error::Send(SendError::Closing)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        receiver.outcome().ok_or_else(|| io::Error::other("ended without an outcome").into())
+    }
+}
+
+fn respond(mut incoming: Incoming<TcpStream>, response: Response) -> Result<Option<Outcome>, Error> {
+    incoming.respond(&response).map(|()| None)
+}
+
+fn page() -> Result<Response, BuildError> {
+    let response = Response::new(200)?
+        .header("Content-Type", "text/html; charset=utf-8")?
+        .header("Content-Security-Policy", PAGE_POLICY)?
+        .header("X-Content-Type-Options", "nosniff")?
+        .header("Cache-Control", "no-cache")?;
+    Ok(response.body(PAGE))
+}

@@ -1,0 +1,505 @@
+//! [`Peer`]: one connection, driven as an adapter drives it, with an application that follows a script.
+
+use core::{fmt, mem};
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes};
+use websans::{
+    Close, Connection, Event, Hangup, Inbox, Kind, Outcome, Payload, Prepared, Reply, SendError, State, Timestamp,
+};
+
+use super::link::Link;
+use super::plan::{Command, Plan, Reader};
+use super::trace::{Side, Trace, What};
+use super::{Ended, Said};
+use crate::dice::Dice;
+use crate::{listen, stored};
+
+pub(super) struct Peer {
+    side: Side,
+    conn: Connection,
+    inbox: Inbox,
+    reader: Reader,
+    echo: bool,
+    /// What is to come, and what is due but did not fit yet.
+    script: VecDeque<(Timestamp, Command)>,
+    due: VecDeque<Command>,
+    /// Those that are due wait for room in the outbox, or for the end of a message in parts.
+    stuck: bool,
+    paused: Option<Timestamp>,
+    /// Read and not looked at yet, by an application that reads into a buffer of its own.
+    unread: Vec<u8>,
+    /// The application stopped before all that was read was looked at.
+    backlog: bool,
+    /// The message that is being sent in parts, and the one that is being received in chunks.
+    saying: Option<Said>,
+    hearing: Option<Said>,
+    sent: Vec<Said>,
+    received: Vec<Said>,
+    pings: Vec<Vec<u8>>,
+    wrote: Vec<u8>,
+    largest: usize,
+    outcome: Option<Outcome>,
+    answered_close: bool,
+    eof: bool,
+    reset: bool,
+    shut: bool,
+    gone: bool,
+}
+
+impl Peer {
+    pub(super) fn new(side: Side, plan: &Plan, now: Timestamp) -> Self {
+        let speaker = plan.speakers[side as usize].clone();
+        let role = match side {
+            Side::Client => websans::Role::Client(listen::counted_keys()),
+            Side::Server => websans::Role::Server,
+        };
+        let negotiated = plan.deflate.map(stored::negotiated).unwrap_or_default();
+        let (conn, inbox) = websans::open(role, speaker.config, negotiated, now);
+        Self {
+            side,
+            conn,
+            inbox,
+            reader: speaker.reader,
+            echo: speaker.echo,
+            script: speaker.script.into(),
+            due: VecDeque::new(),
+            stuck: false,
+            paused: None,
+            unread: Vec::new(),
+            backlog: false,
+            saying: None,
+            hearing: None,
+            sent: Vec::new(),
+            received: Vec::new(),
+            pings: Vec::new(),
+            wrote: Vec::new(),
+            largest: 0,
+            outcome: None,
+            answered_close: false,
+            eof: false,
+            reset: false,
+            shut: false,
+            gone: false,
+        }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    pub(super) fn note_reset(&mut self) {
+        self.reset = true;
+    }
+
+    /// Whether it has something to do now.
+    pub(super) fn is_ready(&self, now: Timestamp, out: &Link, back: &Link) -> bool {
+        if self.gone {
+            return false;
+        }
+        let hangs_up = match self.conn.hangup() {
+            Hangup::NotYet => false,
+            Hangup::ShutdownWrite => !self.shut,
+            Hangup::Drop => true,
+        };
+        let reads = self.reads() && self.conn.wants_read();
+        self.reset
+            || hangs_up
+            || self.conn.deadline().is_some_and(|at| at <= now)
+            || self.script.front().is_some_and(|&(at, _)| at <= now)
+            || !self.due.is_empty() && !self.stuck
+            || self.paused.is_some_and(|until| until <= now)
+            || self.conn.wants_write() && out.room() > 0
+            || self.reads() && self.backlog
+            || reads && (back.readable() > 0 || back.at_end(now) && !self.eof)
+            || self.conn.state() == State::CloseReceived && !self.answered_close
+    }
+
+    /// When it has something to do of its own accord.
+    pub(super) fn next_time(&self) -> Option<Timestamp> {
+        if self.gone {
+            return None;
+        }
+        let script = self.script.front().map(|&(at, _)| at);
+        [self.conn.deadline(), script, self.paused].into_iter().flatten().min()
+    }
+
+    /// A pause ends with the connection: whoever lets go of it looks no longer.
+    fn reads(&self) -> bool {
+        self.paused.is_none() || self.outcome.is_some()
+    }
+
+    /// One wake-up, in the order in which an adapter goes through it.
+    pub(super) fn wake(&mut self, now: Timestamp, out: &mut Link, back: &mut Link, dice: &mut Dice, trace: &mut Trace) {
+        self.tick(now);
+        if mem::take(&mut self.reset) {
+            self.conn.abort();
+            assert_eq!(self.conn.hangup(), Hangup::Drop);
+        }
+        if self.paused.is_some_and(|until| until <= now) {
+            self.paused = None;
+        }
+        self.follow_script(now, dice, trace);
+        if dice.chance(80) {
+            self.write(now, out, dice, trace);
+        }
+        if self.reads() {
+            self.hear(now, dice, trace);
+        }
+        if self.reads() && self.conn.wants_read() && !self.backlog {
+            self.read(now, back, dice, trace);
+            self.hear(now, dice, trace);
+        }
+        if dice.chance(50) {
+            self.write(now, out, dice, trace);
+        }
+        self.note_outcome(now, trace);
+        self.check(now);
+        self.hang_up(now, out, back, dice, trace);
+    }
+
+    /// Time moves, and to move it again, or back, changes nothing.
+    fn tick(&mut self, now: Timestamp) {
+        let conn = &mut self.conn;
+        conn.tick(now);
+        let state = |conn: &mut Connection| {
+            (conn.state(), conn.deadline(), conn.hangup(), conn.outbox().len(), conn.outcome().cloned())
+        };
+        let once = state(conn);
+        conn.tick(now);
+        assert_eq!(once, state(conn), "tick is not idempotent");
+        conn.tick(Timestamp::from_nanos(0));
+        assert_eq!(once, state(conn), "time went back");
+    }
+
+    /// What must be true after every wake-up.
+    fn check(&mut self, now: Timestamp) {
+        let drop = self.conn.hangup() == Hangup::Drop;
+        assert!(drop || self.conn.deadline().is_none_or(|at| at > now), "woken in vain: {:?}", self.conn);
+        let config = self.conn.config();
+        // One message of any size goes into an empty outbox, with its headers; answers and Pings come on top.
+        let fragments = self.largest / config.fragment_above.unwrap_or(usize::MAX).max(1);
+        let most = config.max_outbox.max(self.largest + 14 + 5 * (self.largest / 0xFFFF + 1)) + (fragments + 20) * 14 + 500;
+        let waits = self.conn.outbox().len();
+        assert!(waits <= most, "{waits} bytes wait, more than {most}");
+        assert_eq!(self.conn.wants_write(), waits > 0);
+        assert_eq!(self.conn.outbox().remaining(), waits);
+        assert_eq!(self.conn.outcome(), self.outcome.as_ref(), "the outcome changed");
+        assert_eq!(self.outcome.is_some(), self.conn.state() == State::Closed);
+        let stats = self.conn.stats();
+        assert_eq!(stats.bytes_sent, self.wrote.len() as u64);
+        assert_eq!(stats.bytes_queued, waits);
+        if self.shut {
+            assert_eq!(waits, 0, "something to write after the writing side was shut down");
+        }
+    }
+
+    fn note_outcome(&mut self, now: Timestamp, trace: &mut Trace) {
+        if self.outcome.is_none() {
+            if let Some(outcome) = self.conn.outcome() {
+                self.outcome = Some(outcome.clone());
+                trace.note(now, self.side, What::Ended(outcome.clone()));
+            }
+        }
+        // Where the peer's Close is left to the application, it says goodbye before it answers.
+        if self.conn.state() == State::CloseReceived && !self.answered_close {
+            assert_eq!(self.conn.config().close_reply, Reply::WhenAsked);
+            self.answered_close = true;
+            self.due.push_back(Command::Close(None));
+        }
+    }
+
+    fn hang_up(&mut self, now: Timestamp, out: &mut Link, back: &mut Link, dice: &mut Dice, trace: &mut Trace) {
+        match self.conn.hangup() {
+            Hangup::NotYet => {}
+            Hangup::ShutdownWrite if self.shut => {}
+            Hangup::ShutdownWrite => {
+                self.shut = true;
+                out.shut(now, dice);
+                trace.note(now, self.side, What::Shut);
+            }
+            Hangup::Drop => {
+                self.gone = true;
+                out.shut(now, dice);
+                back.breaks |= back.leave();
+                trace.note(now, self.side, What::Gone);
+            }
+        }
+    }
+
+    /// The application does what is due.
+    fn follow_script(&mut self, now: Timestamp, dice: &mut Dice, trace: &mut Trace) {
+        while self.script.front().is_some_and(|&(at, _)| at <= now) {
+            if let Some((_, command)) = self.script.pop_front() {
+                self.due.push_back(command);
+            }
+        }
+        self.stuck = false;
+        loop {
+            // Between the parts of a message there is no place for another.
+            let open = matches!(self.conn.state(), State::Open | State::CloseReceived);
+            let in_parts = self.saying.is_some() && open;
+            let Some(at) = self.due.iter().position(|command| !(in_parts && command.is_whole())) else { break };
+            let command = self.due[at].clone();
+            let before = self.conn.outbox().len();
+            let done = obey(&mut self.conn, &mut self.inbox, &command, dice);
+            if let Err(error) = done {
+                assert_eq!(self.conn.outbox().len(), before, "queued and refused");
+                let most = self.conn.config().max_outbox;
+                match error {
+                    SendError::OutboxFull => assert!(before > 0 && before + command.len() > most, "full? {before}"),
+                    SendError::Closing => assert!(!open),
+                    other => panic!("{other:?} though nothing is wrong"),
+                }
+            }
+            if done == Err(SendError::OutboxFull) {
+                break;
+            }
+            self.due.remove(at);
+            trace.note(now, self.side, What::Did(format!("{}: {done:?}", summary(&command))));
+            if done.is_ok() {
+                self.note_done(now, command);
+            }
+        }
+        self.stuck = !self.due.is_empty();
+        if let Some(command) = self.due.front().filter(|command| self.saying.is_some() && command.is_whole()) {
+            let refused = obey(&mut self.conn, &mut self.inbox, command, dice);
+            assert_eq!(refused, Err(SendError::MessageInProgress));
+        }
+    }
+
+    fn note_done(&mut self, now: Timestamp, command: Command) {
+        match command {
+            Command::Send(kind, payload) | Command::SendPrepared(kind, payload) => {
+                self.largest = self.largest.max(payload.len());
+                self.sent.push(Said { kind, payload, skipped: false });
+            }
+            Command::Part(kind, payload, last) => {
+                self.largest = self.largest.max(payload.len());
+                let said = self.saying.get_or_insert(Said { kind, payload: Vec::new(), skipped: false });
+                said.payload.extend(payload);
+                if last {
+                    self.sent.extend(self.saying.take());
+                }
+            }
+            Command::Pause(time) => self.paused = Some(now + time),
+            _ => {}
+        }
+    }
+
+    fn write(&mut self, now: Timestamp, out: &mut Link, dice: &mut Dice, trace: &mut Trace) {
+        let mut wrote = 0;
+        let outbox = self.conn.outbox();
+        while outbox.has_remaining() && out.room() > 0 {
+            let n = if dice.chance(50) {
+                out.write(now, outbox.chunk(), dice)
+            } else {
+                let mut slices = [std::io::IoSlice::new(&[]); 5];
+                let filled = outbox.chunks_vectored(&mut slices);
+                let together: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect();
+                assert!(!together.is_empty() && together.starts_with(outbox.chunk()), "slices differ from the chunk");
+                out.write(now, &together, dice)
+            };
+            wrote += n;
+            let before = outbox.remaining();
+            let mut rest = n;
+            while rest > 0 {
+                let step = rest.min(outbox.chunk().len());
+                self.wrote.extend_from_slice(&outbox.chunk()[..step]);
+                outbox.advance(step);
+                rest -= step;
+            }
+            assert!(outbox.remaining() <= before - n + 139, "more waits than before");
+            if dice.chance(20) {
+                break;
+            }
+        }
+        if wrote > 0 {
+            self.stuck = false;
+            trace.note(now, self.side, What::Wrote(wrote));
+        }
+    }
+
+    fn read(&mut self, now: Timestamp, back: &mut Link, dice: &mut Dice, trace: &mut Trace) {
+        let most = if dice.chance(70) { usize::MAX } else { dice.between(1, 20) };
+        let n = if self.reader == Reader::Accept {
+            let mut buffer = vec![0; back.readable().min(most)];
+            let n = back.read(&mut buffer);
+            self.unread.extend_from_slice(&buffer);
+            n
+        } else {
+            let spare = self.inbox.spare_mut();
+            assert!(!spare.is_empty(), "no room to read into though all was looked at");
+            let most = most.min(spare.len());
+            let n = back.read(&mut spare[..most]);
+            self.inbox.filled(n);
+            n
+        };
+        if n > 0 {
+            trace.note(now, self.side, What::Read(n));
+            self.backlog = true;
+        } else if back.at_end(now) && !self.eof {
+            self.eof = true;
+            self.conn.eof();
+            trace.note(now, self.side, What::Eof);
+        }
+    }
+
+    /// The application looks at what was read, to the end or not.
+    fn hear(&mut self, now: Timestamp, dice: &mut Dice, trace: &mut Trace) {
+        while self.backlog {
+            let before = self.received.len();
+            if self.reader == Reader::Accept { self.accept() } else { self.find(dice) }
+            for said in &self.received[before..] {
+                trace.note(now, self.side, What::Got(said.kind, said.payload.len()));
+                if self.echo && !said.skipped {
+                    self.due.push_back(Command::Send(said.kind, said.payload.clone()));
+                }
+            }
+            if self.backlog && dice.chance(10) {
+                return;
+            }
+        }
+    }
+
+    /// One step of an application with a buffer of its own.
+    fn accept(&mut self) {
+        let mut bytes = mem::take(&mut self.unread);
+        let mut input = &mut bytes[..];
+        let event = self.conn.receive(&mut input).expect("an honest peer breaks no rule");
+        self.backlog = event.is_some();
+        match event {
+            Some(Event::Part(part)) => {
+                let message = self.inbox.accept(&mut self.conn, part).expect("an honest peer breaks no rule");
+                if let Some(message) = message {
+                    let payload = message.as_bytes().to_vec();
+                    self.received.push(Said { kind: message.kind(), payload, skipped: false });
+                }
+            }
+            Some(Event::Ping(payload)) => {
+                if self.conn.config().pong_reply == Reply::WhenAsked {
+                    self.due.push_back(Command::Pong(payload.to_vec()));
+                }
+                self.pings.push(payload.into_owned());
+            }
+            _ => {}
+        }
+        self.unread = input.to_vec();
+        self.backlog |= !self.unread.is_empty();
+    }
+
+    /// One step of an application that lets the inbox read.
+    fn find(&mut self, dice: &mut Dice) {
+        let whole = match self.reader {
+            Reader::Next => true,
+            Reader::NextChunk => false,
+            Reader::Either | Reader::Accept => dice.chance(50),
+        };
+        if whole {
+            if let Some(said) = &mut self.hearing {
+                said.skipped = true;
+            }
+        }
+        let found = if whole { self.inbox.next(&mut self.conn) } else { self.inbox.next_chunk(&mut self.conn) };
+        self.backlog = found.expect("an honest peer breaks no rule");
+        if !self.backlog {
+            return;
+        }
+        let chunk = self.inbox.chunk().expect("something was found");
+        assert!(!whole || chunk.first && chunk.last && self.inbox.message().is_some());
+        if chunk.first {
+            let unfinished = self.hearing.take();
+            assert!(unfinished.as_ref().is_none_or(|said| said.skipped), "a message begins in another");
+            self.received.extend(unfinished);
+        }
+        let Some(said) = (if chunk.first {
+            Some(self.hearing.insert(Said { kind: chunk.kind, payload: Vec::new(), skipped: false }))
+        } else {
+            self.hearing.as_mut()
+        }) else {
+            panic!("a chunk of no message")
+        };
+        assert_eq!(said.kind, chunk.kind);
+        if !said.skipped {
+            said.payload.extend_from_slice(chunk.payload);
+        }
+        if chunk.last {
+            self.received.extend(self.hearing.take());
+        }
+    }
+
+    pub(super) fn end(&mut self) -> Ended {
+        Ended {
+            outcome: self.outcome.clone().expect("whoever lets go has an outcome"),
+            sent: mem::take(&mut self.sent),
+            received: mem::take(&mut self.received),
+            wrote: mem::take(&mut self.wrote),
+            pings: mem::take(&mut self.pings),
+        }
+    }
+}
+
+/// Tells the core what the application wants, in one of the ways to say it.
+fn obey(conn: &mut Connection, inbox: &mut Inbox, command: &Command, dice: &mut Dice) -> Result<(), SendError> {
+    match command {
+        Command::Send(kind, bytes) => conn.send(payload(*kind, bytes, dice)),
+        Command::SendPrepared(kind, bytes) => {
+            conn.send_prepared(&Prepared::new(payload(*kind, bytes, dice)).expect("texts are UTF-8"))
+        }
+        Command::Part(kind, bytes, last) => conn.send_part(Payload::new(*kind, &bytes[..]), *last),
+        Command::Ping(bytes) => conn.ping(bytes),
+        Command::Pong(bytes) => conn.pong(bytes),
+        Command::Close(Some((code, reason))) => conn.close(*code, reason),
+        Command::Close(None) => conn.close_with(Close::default()),
+        Command::Abort => {
+            conn.abort();
+            Ok(())
+        }
+        Command::Pause(_) => Ok(()),
+        Command::Park => {
+            conn.park();
+            // From a pool and back, or to be dropped.
+            if let Some(buffer) = inbox.park().filter(|_| dice.chance(50)) {
+                inbox.lend(buffer);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn payload<'p>(kind: Kind, bytes: &'p [u8], dice: &mut Dice) -> Payload<'p> {
+    match (dice.below(3), kind) {
+        (0, _) => Payload::new(kind, bytes),
+        (1, _) => Payload::new(kind, Bytes::copy_from_slice(bytes)),
+        (_, Kind::Text) => core::str::from_utf8(bytes).expect("texts are UTF-8").into(),
+        (_, Kind::Binary) => bytes.to_vec().into(),
+    }
+}
+
+fn summary(command: &Command) -> String {
+    match command {
+        Command::Send(kind, bytes) => format!("send {kind:?} of {}", bytes.len()),
+        Command::SendPrepared(kind, bytes) => format!("send prepared {kind:?} of {}", bytes.len()),
+        Command::Part(kind, bytes, last) => format!("part of {kind:?} of {}, last {last}", bytes.len()),
+        Command::Ping(bytes) => format!("ping of {}", bytes.len()),
+        Command::Pong(bytes) => format!("pong of {}", bytes.len()),
+        Command::Close(Some((code, reason))) => format!("close {code} with {} bytes", reason.len()),
+        other => format!("{other:?}"),
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("conn", &self.conn)
+            .field("inbox", &self.inbox)
+            .field("due", &self.due.iter().map(summary).collect::<Vec<_>>())
+            .field("sent", &self.sent.len())
+            .field("received", &self.received.len())
+            .field("paused", &self.paused)
+            .field("backlog", &self.backlog)
+            .field("stuck", &self.stuck)
+            .field("flags", &(self.eof, self.shut, self.gone))
+            .finish_non_exhaustive()
+    }
+}
