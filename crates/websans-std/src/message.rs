@@ -104,8 +104,8 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
     /// Bytes that are gathered before a frame is sent, unless [`flush`](Write::flush) asks for one earlier.
     pub const FRAME: usize = 16 << 10;
 
-    pub(crate) fn begin(parts: &'a mut P, kind: Kind) -> Result<Self, Error> {
-        Ok(Self { parts, kind, buffer: Vec::new() })
+    pub(crate) fn new(parts: &'a mut P, kind: Kind) -> Self {
+        Self { parts, kind, buffer: Vec::new() }
     }
 
     /// Ends the message and sends what is left of it.

@@ -116,9 +116,12 @@ impl<S: Stream> WebSocket<S> {
     /// A message to be written piece by piece, in bounded memory, by [`Write`](std::io::Write).
     ///
     /// # Errors
-    /// [`Error::Send`] if no message can be begun now.
+    /// [`SendError::Closing`] if nothing more can be sent.
     pub fn writer(&mut self, kind: Kind) -> Result<MessageWriter<'_, Self>, Error> {
-        MessageWriter::begin(self, kind)
+        if !self.conn.can_send() {
+            return Err(SendError::Closing.into());
+        }
+        Ok(MessageWriter::new(self, kind))
     }
 
     /// Writes all that waits.

@@ -344,7 +344,10 @@ impl<S: Stream> Sender<S> {
     /// # Errors
     /// As [`WebSocket::writer`].
     pub fn writer(&mut self, kind: Kind) -> Result<MessageWriter<'_, Self>, Error> {
-        MessageWriter::begin(self, kind)
+        if !lock(&self.shared.conn).can_send() {
+            return Err(SendError::Closing.into());
+        }
+        Ok(MessageWriter::new(self, kind))
     }
 
     /// Writes all that waits.

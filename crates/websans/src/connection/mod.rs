@@ -172,6 +172,13 @@ impl Connection {
         !self.wants_write() || self.outbox.len() < self.config.max_outbox || self.state == State::Closed
     }
 
+    /// Whether anything may still be sent: not after our Close, nor after the end.
+    #[must_use]
+    #[inline]
+    pub fn can_send(&self) -> bool {
+        matches!(self.state, State::Open | State::CloseReceived)
+    }
+
     /// Frees what storage an idle connection does not need; it is allocated anew when needed.
     pub fn park(&mut self) {
         self.outbox.park();

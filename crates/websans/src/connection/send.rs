@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Connection, State};
+use super::Connection;
 use crate::close::{Close, CloseCode};
 use crate::error::SendError;
 use crate::frame::{Header, OpCode};
@@ -97,7 +97,7 @@ impl Connection {
         self.send_control(OpCode::Pong, payload)
     }
 
-    /// Starts the closing handshake, or answers the peer's Close in [`State::CloseReceived`]. Messages of the
+    /// Starts the closing handshake, or answers the peer's Close in [`State::CloseReceived`](super::State::CloseReceived). Messages of the
     /// peer still arrive until its answer does.
     ///
     /// # Errors
@@ -128,10 +128,7 @@ impl Connection {
     /// "An endpoint MUST NOT send any more data frames after sending a Close frame" (RFC 6455 §5.5.1).
     #[inline]
     fn may_send(&self) -> Result<(), SendError> {
-        match self.state {
-            State::Open | State::CloseReceived => Ok(()),
-            State::CloseSent | State::Closed => Err(SendError::Closing),
-        }
+        if self.can_send() { Ok(()) } else { Err(SendError::Closing) }
     }
 
     fn may_begin(&self, len: usize) -> Result<(), SendError> {
