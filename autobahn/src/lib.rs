@@ -38,4 +38,3 @@ pub fn arguments(names: &[&str]) -> Result<HashMap<String, String>, lexopt::Erro
     }
     Ok(values)
 }
-
