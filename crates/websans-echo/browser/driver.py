@@ -225,7 +225,8 @@ class Browser:
             self._in_chrome(
                 "const [width, height, pointer] = arguments; const { style } = window.gBrowser.selectedBrowser;"
                 "style.maxWidth = `${width}px`; style.maxHeight = `${height}px`;"
-                "for (const which of ['primary', 'all']) Services.prefs.setIntPref(`ui.${which}PointerCapabilities`, pointer);",
+                "for (const which of ['primary', 'all'])"
+                "  Services.prefs.setIntPref(`ui.${which}PointerCapabilities`, pointer);",
                 width,
                 height,
                 1 if phone else 6,  # coarse; fine and able to hover
@@ -238,7 +239,8 @@ class Browser:
                 "prefers-color-scheme": "dark" if dark else "light",
                 "prefers-reduced-motion": "reduce" if reduced_motion else "no-preference",
             }
-            self._cdp("Emulation.setEmulatedMedia", {"features": [{"name": n, "value": v} for n, v in features.items()]})
+            features = [{"name": name, "value": value} for name, value in features.items()]
+            self._cdp("Emulation.setEmulatedMedia", {"features": features})
         else:
             self._in_chrome(
                 "Services.prefs.setIntPref('layout.css.prefers-color-scheme.content-override', arguments[0] ? 0 : 1);"

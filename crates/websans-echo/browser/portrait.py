@@ -31,7 +31,8 @@ def portray(page, directory):
 def converse(page):
     """A little of everything, the ends of connections included."""
     page.connect()
-    for count, text in enumerate(("A longer sentence shows how a row wraps. " * 8, "Hello, world!", "<b>Grüße</b>, שלום 👋")):
+    texts = ("A longer sentence shows how a row wraps. " * 8, "Hello, world!", "<b>Grüße</b>, שלום 👋")
+    for count, text in enumerate(texts):
         page.send(text)
         page.wait_rows(3 + 2 * count)
     page.choose("hex")
@@ -44,6 +45,9 @@ def converse(page):
     page.connect(page.default_url().replace("/ws", "/nowhere"), until="Closed")
     page.wait_rows(13)
     page.connect(page.default_url())
-    page.wait_rows(14)
+    page.choose("text")
+    page.send("Hello again")
+    page.wait_rows(16)
+    page.choose("hex")
     page.set("hex", "48 6x")
     page.browser.click("#send")

@@ -26,8 +26,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
-    let listener =
-        TcpListener::bind(&options.listen).map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    let listener = TcpListener::bind(&options.listen)
+        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     let connections = Arc::new(Connections::default());
     let app = Arc::new(App::new(options.config(), options.origins(), Arc::clone(&connections)));
 

@@ -5,7 +5,12 @@ use std::time::Duration;
 use websans_std::handshake::{BuildError, Origin, OriginPolicy};
 use websans_std::{Config, Keepalive};
 
-/// A WebSocket echo server with a page to try it from: http://ADDR/ is the page, ws://ADDR/ws the echo.
+/// URLs in a doc comment would have to be links.
+const ALLOW_ORIGIN: &str = "Allow pages of this origin only, such as https://example.com or https://*.example.com \
+                            (repeatable); \"any\" allows all. Without it, only this server's own page. Clients that \
+                            are no browsers send no origin and always pass";
+
+/// A WebSocket echo server with a page to try it from: the page is at /, the echo at /ws.
 #[derive(clap::Parser, Debug)]
 #[command(name = "websans-echo", version)]
 pub(crate) struct Options {
@@ -21,10 +26,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     keep_alive_timeout: Duration,
 
-    /// Allow pages of this origin only, such as https://example.com or https://*.example.com (repeatable);
-    /// "any" allows all. Without it, only this server's own page. Clients that are no browsers send no origin and
-    /// always pass
-    #[arg(long = "allow-origin", value_name = "ORIGIN", value_parser = allowed)]
+    /// Whose pages may connect; without one, only this server's own page.
+    #[arg(long = "allow-origin", value_name = "ORIGIN", value_parser = allowed, help = ALLOW_ORIGIN)]
     allow_origin: Vec<Allowed>,
 
     /// Refuse messages of more than this many bytes

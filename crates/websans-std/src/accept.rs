@@ -125,10 +125,11 @@ impl<S: Stream> Incoming<S> {
     /// [`Error::Build`] if `choice` names a subprotocol that was not offered; answered with 500.
     pub fn accept(mut self, choice: &Choice<'_>) -> Result<WebSocket<S>, Error> {
         let mut out = Vec::new();
-        let accepted = match self.acceptor.request().and_then(|request| Ok(request.check()?.accept(choice, &mut out))) {
-            Ok(accepted) => accepted,
-            Err(error) => return Err(refuse(&mut self.io, error)),
-        };
+        let accepted =
+            match self.acceptor.request().and_then(|request| Ok(request.check()?.accept(choice, &mut out))) {
+                Ok(accepted) => accepted,
+                Err(error) => return Err(refuse(&mut self.io, error)),
+            };
         let negotiated = match accepted {
             Ok(negotiated) => negotiated,
             Err(error) => {
@@ -177,7 +178,11 @@ impl<S: Stream> Incoming<S> {
     pub fn respond(&mut self, response: &Response) -> Result<(), Error> {
         let head_only = self.acceptor.request().is_ok_and(|request| request.method() == "HEAD");
         let mut out = Vec::new();
-        if head_only { response.write_head(&mut out) } else { response.write(&mut out) }
+        if head_only {
+            response.write_head(&mut out)
+        } else {
+            response.write(&mut out)
+        }
         write_all(&mut self.io, &out, &self.config)?;
         linger(&mut self.io);
         Ok(())

@@ -33,7 +33,9 @@ impl fmt::Display for Error {
             Self::Protocol(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Handshake(error) => write!(f, "the opening handshake failed: {error}"),
-            Self::Refused(refusal) => write!(f, "the server refused the handshake: status {}", refusal.status),
+            Self::Refused(refusal) => {
+                write!(f, "the server refused the handshake: status {}", refusal.status)
+            }
             Self::Build(error) => error.fmt(f),
         }
     }

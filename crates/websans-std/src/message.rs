@@ -71,7 +71,9 @@ impl<S: Source> BufRead for MessageReader<'_, S> {
                 Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
             }
         }
-        let Some(chunk) = self.source.inbox().and_then(Inbox::chunk) else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+        let Some(chunk) = self.source.inbox().and_then(Inbox::chunk) else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
         Ok(chunk.payload.get(self.read..).unwrap_or_default())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Buf;
 use websans::{
-    Close, CloseCode, Clock, Config, Connection, Hangup, Inbox, Kind, Message, Negotiated, Outcome, Payload,
+    Clock, Close, CloseCode, Config, Connection, Hangup, Inbox, Kind, Message, Negotiated, Outcome, Payload,
     Prepared, ProtocolError, Role, SendError, State, Stats,
 };
 
@@ -307,7 +307,8 @@ impl<S: Stream> WebSocket<S> {
 
     fn make_room(&mut self, len: usize) -> Result<(), Error> {
         self.conn.tick(self.clock.now());
-        let queued = self.conn.wants_write() && self.conn.outbox().len().saturating_add(len) > self.conn.config().max_outbox;
+        let queued = self.conn.wants_write()
+            && self.conn.outbox().len().saturating_add(len) > self.conn.config().max_outbox;
         if queued { self.flush() } else { Ok(()) }
     }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use websans::{
-    Clock, Close, CloseCode, Connection, Hangup, Inbox, Kind, Message, Outcome, Payload, Prepared, ProtocolError,
-    SendError, State, Stats,
+    Clock, Close, CloseCode, Connection, Hangup, Inbox, Kind, Message, Outcome, Payload, Prepared,
+    ProtocolError, SendError, State, Stats,
 };
 
 use crate::error::Error;

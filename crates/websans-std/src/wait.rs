@@ -52,7 +52,9 @@ impl Io {
         match result {
             Ok(n) => Self::Done(n),
             Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => Self::Waited,
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => {
+                    Self::Waited
+                }
                 _ => Self::Failed(error),
             },
         }

@@ -56,13 +56,18 @@ impl Dice {
     /// A text of `len` bytes with characters of every length.
     pub fn text(&mut self, len: usize) -> String {
         let mut text = String::with_capacity(len);
+        let mut throw = 0;
         while text.len() < len {
-            let char = match self.below(8) {
+            if throw < 8 {
+                throw = self.any() | 1 << 63;
+            }
+            let char = match throw & 7 {
                 0 => '\u{10348}',
                 1 => '€',
                 2 | 3 => 'ß',
                 _ => 'w',
             };
+            throw >>= 3;
             text.push(if text.len() + char.len_utf8() > len { '.' } else { char });
         }
         text

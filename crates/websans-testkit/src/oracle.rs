@@ -109,6 +109,8 @@ struct Message {
     kind: Kind,
     compressed: bool,
     payload: Vec<u8>,
+    /// How much of a text is known to be whole characters.
+    characters: usize,
     fragments: u32,
     empty: u32,
 }
@@ -170,6 +172,7 @@ fn read_frame(
         kind,
         compressed: head.rsv1,
         payload: Vec::new(),
+        characters: 0,
         fragments: 0,
         empty: 0,
     });
@@ -186,10 +189,13 @@ fn read_frame(
     }
     so_far.payload.extend(payload);
     if so_far.kind == Kind::Text && !so_far.compressed {
-        match str::from_utf8(&so_far.payload) {
-            Ok(_) => {}
+        let rest = &so_far.payload[so_far.characters..];
+        match str::from_utf8(rest) {
+            Ok(_) => so_far.characters += rest.len(),
             // What is there may yet become a character, unless the message ends here.
-            Err(error) if error.error_len().is_none() && !(head.fin && whole) => {}
+            Err(error) if error.error_len().is_none() && !(head.fin && whole) => {
+                so_far.characters += error.valid_up_to();
+            }
             Err(_) => return Err(ProtocolError::InvalidUtf8),
         }
     }

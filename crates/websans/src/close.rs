@@ -137,13 +137,18 @@ impl<'a> Close<'a> {
         // "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (in network
         // byte order) representing a status code" (RFC 6455 §5.5.1).
         let &[high, low, ..] = payload.as_ref() else {
-            return if payload.is_empty() { Ok(Self::default()) } else { Err(ProtocolError::TruncatedCloseCode) };
+            return if payload.is_empty() {
+                Ok(Self::default())
+            } else {
+                Err(ProtocolError::TruncatedCloseCode)
+            };
         };
         let code = CloseCode::new(u16::from_be_bytes([high, low])).ok_or(ProtocolError::InvalidCloseCode)?;
         let reason = match payload {
-            Cow::Borrowed(bytes) => {
-                Cow::Borrowed(core::str::from_utf8(bytes.get(2..).unwrap_or_default()).map_err(|_| ProtocolError::InvalidCloseReason)?)
-            }
+            Cow::Borrowed(bytes) => Cow::Borrowed(
+                core::str::from_utf8(bytes.get(2..).unwrap_or_default())
+                    .map_err(|_| ProtocolError::InvalidCloseReason)?,
+            ),
             Cow::Owned(mut bytes) => {
                 bytes.drain(..2);
                 Cow::Owned(String::from_utf8(bytes).map_err(|_| ProtocolError::InvalidCloseReason)?)

@@ -222,7 +222,8 @@ impl Outbox {
         self.tail.extend_from_slice(bytes.get(..n).unwrap_or_default());
         match (data, header.mask) {
             (Data::Shared(payload), None) if payload.len() >= SHARE_FROM => self.push_shared(payload),
-            (Data::Shared(payload), Some(key)) if payload.len() >= SHARE_FROM => match payload.try_into_mut() {
+            (Data::Shared(payload), Some(key)) if payload.len() >= SHARE_FROM => match payload.try_into_mut()
+            {
                 // Nobody else holds these bytes: they are masked where they lie.
                 Ok(mut owned) => {
                     Mask::new(key).apply(&mut owned);
@@ -403,7 +404,11 @@ impl Outbox {
     }
 
     fn drop_empty_more(&mut self) {
-        if self.more.as_ref().is_some_and(|more| more.queue.is_empty() && more.pong.is_none() && more.taken == 0) {
+        if self
+            .more
+            .as_ref()
+            .is_some_and(|more| more.queue.is_empty() && more.pong.is_none() && more.taken == 0)
+        {
             self.more = None;
         }
     }
@@ -413,7 +418,9 @@ impl Outbox {
         let slot = self.more.as_mut().and_then(|more| more.pong.take());
         self.drop_empty_more();
         let Some(slot) = slot else { return };
-        let Some((key, payload)) = slot.next.as_deref().and_then(<[u8]>::split_first_chunk::<4>) else { return };
+        let Some((key, payload)) = slot.next.as_deref().and_then(<[u8]>::split_first_chunk::<4>) else {
+            return;
+        };
         // A server's frames carry no key; its slot holds zeros in that place.
         let masked = slot.frame.get(1).is_some_and(|byte| byte & 0x80 != 0);
         self.push_pong(masked.then_some(*key), payload);

@@ -32,7 +32,8 @@ def complaint_at(page, field):
     found = page.script(
         "const field = document.getElementById(arguments[0]); const error = document.getElementById(`${field.id}-error`);"
         "return [field.getAttribute('aria-invalid'), field.getAttribute('aria-describedby').split(' ').includes(error.id),"
-        "  error.getAttribute('role'), error.textContent !== '' && error.checkVisibility(), document.activeElement === field];",
+        "  error.getAttribute('role'), error.textContent !== '' && error.checkVisibility(),"
+        "  document.activeElement === field];",
         field,
     )
     equal(found, ["true", True, "alert", True, True])

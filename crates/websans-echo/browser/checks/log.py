@@ -67,20 +67,25 @@ def log_can_be_cleared(page):
 @check
 def works_in_a_background_tab(page):
     page.connect()
-    page.script(
-        "const send = () => { document.getElementById('message').value = 'unseen'; document.getElementById('compose').requestSubmit(); };"
-        "document.addEventListener('visibilitychange', () => {"
-        "  if (!document.hidden || window.hiddenRows) return;"
-        "  window.hiddenRows = []; send();"
-        "  const watch = setInterval(() => {"
-        "    window.hiddenRows.push([document.hidden, document.querySelectorAll('#rows > tr').length]);"
-        "    if (!document.hidden) clearInterval(watch);"
-        "  }, 200);"
-        "});"
-    )
+    page.script(WHEN_HIDDEN)
     handle = page.browser.new_tab()
     time.sleep(4)
     page.browser.close_tab(back_to=handle)
     seen = page.script("return window.hiddenRows ?? null")
     assert seen is not None, "the page was never hidden"
     assert [True, 3] in seen, f"rows while hidden: {seen}"
+
+
+# Sends once the page has been hidden, and notes how many rows there are, seen or not.
+WHEN_HIDDEN = """
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden || window.hiddenRows) return;
+  window.hiddenRows = [];
+  document.getElementById('message').value = 'unseen';
+  document.getElementById('compose').requestSubmit();
+  const watch = setInterval(() => {
+    window.hiddenRows.push([document.hidden, document.querySelectorAll('#rows > tr').length]);
+    if (!document.hidden) clearInterval(watch);
+  }, 200);
+});
+"""

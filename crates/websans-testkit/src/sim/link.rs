@@ -12,6 +12,7 @@ pub(super) struct Link {
     habits: Habits,
     /// What is under way, and when it arrives.
     flight: VecDeque<(Timestamp, Vec<u8>)>,
+    flying: usize,
     /// What may be read.
     arrived: VecDeque<u8>,
     /// When the writer's end of the transport arrives.
@@ -36,6 +37,7 @@ impl Link {
         let mut link = Self {
             habits: plan.links[from],
             flight: VecDeque::new(),
+            flying: 0,
             arrived: VecDeque::new(),
             fin: None,
             ended: false,
@@ -60,8 +62,7 @@ impl Link {
         if self.fin.is_some() {
             return 0;
         }
-        let held = self.arrived.len() + self.flight.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
-        self.habits.capacity.saturating_sub(held)
+        self.habits.capacity.saturating_sub(self.arrived.len() + self.flying)
     }
 
     /// Takes some of `bytes`, at least one if there is room.
@@ -82,6 +83,7 @@ impl Link {
             kept = after.saturating_sub(before);
         }
         let mut rest = &bytes[..kept];
+        self.flying += kept;
         while !rest.is_empty() {
             let len = if dice.chance(60) { rest.len() } else { dice.between(1, rest.len().min(self.habits.piece)) };
             let (piece, later) = rest.split_at(len);
@@ -124,13 +126,14 @@ impl Link {
     /// The reader lets go. True if that breaks the transport, because something is left unread.
     pub(super) fn leave(&mut self) -> bool {
         self.reader_gone = true;
-        !self.arrived.is_empty() || self.flight.iter().any(|(_, bytes)| !bytes.is_empty())
+        self.arrived.len() + self.flying > 0
     }
 
     /// What is due arrives.
     pub(super) fn arrive(&mut self, now: Timestamp) {
         while self.flight.front().is_some_and(|(at, bytes)| *at <= now && !bytes.is_empty()) {
             if let Some((_, bytes)) = self.flight.pop_front() {
+                self.flying -= bytes.len();
                 self.arrived.extend(bytes);
             }
         }
@@ -165,6 +168,7 @@ impl Link {
     /// The transport is broken.
     pub(super) fn lose_all(&mut self) {
         self.flight.clear();
+        self.flying = 0;
         self.arrived.clear();
         (self.fin, self.ended) = (Some(Timestamp::from_nanos(0)), true);
         self.breaks = false;

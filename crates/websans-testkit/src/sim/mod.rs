@@ -18,7 +18,7 @@ use crate::dice::Dice;
 use link::Link;
 use peer::Peer;
 
-pub use plan::{Command, Fault, Habits, Plan, Reader, Speaker};
+pub use plan::{Command, Fault, Habits, Plan, Reader, Speaker, millis};
 pub use trace::{Entry, Side, Trace, What};
 
 /// A message, as it was accepted for sending or received.
@@ -43,8 +43,10 @@ pub struct Ended {
     pub received: Vec<Said>,
     /// All bytes that it put on the wire.
     pub wrote: Vec<u8>,
-    /// The Pings that it saw, if its way to read shows them.
-    pub pings: Vec<Vec<u8>>,
+    /// The Pongs that nobody asked it for.
+    unasked: Vec<Vec<u8>>,
+    /// Whether it was skipping the rest of a message when it ended.
+    skipping: bool,
 }
 
 /// How it went.
@@ -156,10 +158,11 @@ impl World {
     }
 
     fn finish(mut self) -> Run {
-        let trace = core::mem::take(&mut self.trace);
         let ends = [0, 1].map(|i| self.peers[i].end());
-        let run = Run { ends, took: self.now.since(Timestamp::from_nanos(0)), reset: self.reset, trace };
+        let took = self.now.since(Timestamp::from_nanos(0));
+        let mut run = Run { ends, took, reset: self.reset, trace: Trace::default() };
         verdict::check(&self.plan, &run);
+        run.trace = core::mem::take(&mut self.trace);
         run
     }
 }
@@ -168,7 +171,7 @@ impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let line = "-".repeat(72);
-            eprintln!("{line}\nthe plan of seed {}:\n{:#?}\n{}", self.plan.seed, self.plan, self.trace.end(60));
+            eprintln!("{line}\n{}\n{}", self.plan, self.trace.end(60));
             eprintln!("client: {:?}\nserver: {:?}", self.peers[0], self.peers[1]);
             eprintln!("run it alone with WEBSANS_SEED={}\n{line}", self.plan.seed);
         }

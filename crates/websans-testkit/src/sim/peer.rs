@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 use websans::{
-    Close, Connection, Event, Hangup, Inbox, Kind, Outcome, Payload, Prepared, Reply, SendError, State, Timestamp,
+    Close, Connection, Event, Hangup, Inbox, Kind, Outbox, Outcome, Payload, Prepared, Reply, SendError, State, Timestamp,
 };
 
 use super::link::Link;
@@ -29,6 +29,7 @@ pub(super) struct Peer {
     paused: Option<Timestamp>,
     /// Read and not looked at yet, by an application that reads into a buffer of its own.
     unread: Vec<u8>,
+    looked_at: usize,
     /// The application stopped before all that was read was looked at.
     backlog: bool,
     /// The message that is being sent in parts, and the one that is being received in chunks.
@@ -36,7 +37,9 @@ pub(super) struct Peer {
     hearing: Option<Said>,
     sent: Vec<Said>,
     received: Vec<Said>,
-    pings: Vec<Vec<u8>>,
+    unasked: Vec<Vec<u8>>,
+    /// Taken out of the outbox, not written yet.
+    taken: Bytes,
     wrote: Vec<u8>,
     largest: usize,
     outcome: Option<Outcome>,
@@ -55,6 +58,11 @@ impl Peer {
             Side::Server => websans::Role::Server,
         };
         let negotiated = plan.deflate.map(stored::negotiated).unwrap_or_default();
+        let unasked = speaker.script.iter().filter_map(|(_, command)| match command {
+            Command::Pong(payload) => Some(payload.clone()),
+            _ => None,
+        });
+        let unasked = unasked.collect();
         let (conn, inbox) = websans::open(role, speaker.config, negotiated, now);
         Self {
             side,
@@ -67,12 +75,14 @@ impl Peer {
             stuck: false,
             paused: None,
             unread: Vec::new(),
+            looked_at: 0,
             backlog: false,
             saying: None,
             hearing: None,
             sent: Vec::new(),
             received: Vec::new(),
-            pings: Vec::new(),
+            unasked,
+            taken: Bytes::new(),
             wrote: Vec::new(),
             largest: 0,
             outcome: None,
@@ -183,7 +193,7 @@ impl Peer {
         let waits = self.conn.outbox().len();
         assert!(waits <= most, "{waits} bytes wait, more than {most}");
         assert_eq!(self.conn.wants_write(), waits > 0);
-        assert_eq!(self.conn.outbox().remaining(), waits);
+        assert_eq!(self.conn.outbox().remaining(), waits - self.taken.len());
         assert_eq!(self.conn.outcome(), self.outcome.as_ref(), "the outcome changed");
         assert_eq!(self.outcome.is_some(), self.conn.state() == State::Closed);
         let stats = self.conn.stats();
@@ -240,29 +250,35 @@ impl Peer {
             let open = matches!(self.conn.state(), State::Open | State::CloseReceived);
             let in_parts = self.saying.is_some() && open;
             let Some(at) = self.due.iter().position(|command| !(in_parts && command.is_whole())) else { break };
-            let command = self.due[at].clone();
             let before = self.conn.outbox().len();
+            let full = before > 0 && before + self.due[at].len() > self.conn.config().max_outbox;
+            if full && !dice.chance(5) {
+                break;
+            }
+            let Some(command) = self.due.remove(at) else { break };
             let done = obey(&mut self.conn, &mut self.inbox, &command, dice);
             if let Err(error) = done {
                 assert_eq!(self.conn.outbox().len(), before, "queued and refused");
-                let most = self.conn.config().max_outbox;
                 match error {
-                    SendError::OutboxFull => assert!(before > 0 && before + command.len() > most, "full? {before}"),
+                    SendError::OutboxFull => assert!(full, "full with {before} bytes"),
                     SendError::Closing => assert!(!open),
                     other => panic!("{other:?} though nothing is wrong"),
                 }
             }
             if done == Err(SendError::OutboxFull) {
+                self.due.insert(at, command);
                 break;
             }
-            self.due.remove(at);
-            trace.note(now, self.side, What::Did(format!("{}: {done:?}", summary(&command))));
+            trace.note(now, self.side, What::Did(format!("{command:?}: {done:?}")));
             if done.is_ok() {
                 self.note_done(now, command);
             }
         }
         self.stuck = !self.due.is_empty();
-        if let Some(command) = self.due.front().filter(|command| self.saying.is_some() && command.is_whole()) {
+        let open = matches!(self.conn.state(), State::Open | State::CloseReceived);
+        let in_parts = self.saying.is_some() && open;
+        let in_the_way = self.due.front().filter(|command| in_parts && command.is_whole());
+        if let Some(command) = in_the_way.filter(|_| dice.chance(10)) {
             let refused = obey(&mut self.conn, &mut self.inbox, command, dice);
             assert_eq!(refused, Err(SendError::MessageInProgress));
         }
@@ -289,27 +305,29 @@ impl Peer {
 
     fn write(&mut self, now: Timestamp, out: &mut Link, dice: &mut Dice, trace: &mut Trace) {
         let mut wrote = 0;
-        let outbox = self.conn.outbox();
-        while outbox.has_remaining() && out.room() > 0 {
-            let n = if dice.chance(50) {
-                out.write(now, outbox.chunk(), dice)
-            } else {
-                let mut slices = [std::io::IoSlice::new(&[]); 5];
-                let filled = outbox.chunks_vectored(&mut slices);
-                let together: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect();
-                assert!(!together.is_empty() && together.starts_with(outbox.chunk()), "slices differ from the chunk");
-                out.write(now, &together, dice)
-            };
-            wrote += n;
-            let before = outbox.remaining();
-            let mut rest = n;
-            while rest > 0 {
-                let step = rest.min(outbox.chunk().len());
-                self.wrote.extend_from_slice(&outbox.chunk()[..step]);
-                outbox.advance(step);
-                rest -= step;
+        while self.conn.wants_write() && out.room() > 0 {
+            let outbox = self.conn.outbox();
+            let waits = outbox.len();
+            if self.taken.is_empty() && dice.chance(20) {
+                self.taken = outbox.take_chunk();
             }
-            assert!(outbox.remaining() <= before - n + 139, "more waits than before");
+            // Some writers look at what is there, some at several pieces at once, some take it away.
+            let n = if !self.taken.is_empty() {
+                let n = out.write(now, &self.taken, dice);
+                self.wrote.extend_from_slice(&self.taken.split_to(n));
+                outbox.advance(n);
+                n
+            } else if dice.chance(50) {
+                let n = out.write(now, outbox.chunk(), dice);
+                self.wrote.extend_from_slice(&outbox.chunk()[..n]);
+                outbox.advance(n);
+                n
+            } else {
+                write_vectored(outbox, now, out, dice, &mut self.wrote)
+            };
+            // A Pong that waited for another to be written may come on top.
+            assert!(n > 0 && outbox.len() <= waits - n + 131, "{waits} bytes waited, {n} were written");
+            wrote += n;
             if dice.chance(20) {
                 break;
             }
@@ -365,7 +383,7 @@ impl Peer {
     /// One step of an application with a buffer of its own.
     fn accept(&mut self) {
         let mut bytes = mem::take(&mut self.unread);
-        let mut input = &mut bytes[..];
+        let mut input = &mut bytes[self.looked_at..];
         let event = self.conn.receive(&mut input).expect("an honest peer breaks no rule");
         self.backlog = event.is_some();
         match event {
@@ -378,14 +396,19 @@ impl Peer {
             }
             Some(Event::Ping(payload)) => {
                 if self.conn.config().pong_reply == Reply::WhenAsked {
-                    self.due.push_back(Command::Pong(payload.to_vec()));
+                    self.due.push_back(Command::Pong(payload.into_owned()));
                 }
-                self.pings.push(payload.into_owned());
             }
             _ => {}
         }
-        self.unread = input.to_vec();
-        self.backlog |= !self.unread.is_empty();
+        let left = input.len();
+        self.backlog |= left > 0;
+        self.looked_at = bytes.len() - left;
+        self.unread = bytes;
+        if left == 0 {
+            self.unread.clear();
+            self.looked_at = 0;
+        }
     }
 
     /// One step of an application that lets the inbox read.
@@ -434,9 +457,25 @@ impl Peer {
             sent: mem::take(&mut self.sent),
             received: mem::take(&mut self.received),
             wrote: mem::take(&mut self.wrote),
-            pings: mem::take(&mut self.pings),
+            unasked: mem::take(&mut self.unasked),
+            skipping: self.hearing.as_ref().is_some_and(|said| said.skipped),
         }
     }
+}
+
+fn write_vectored(outbox: &mut Outbox, now: Timestamp, out: &mut Link, dice: &mut Dice, wrote: &mut Vec<u8>) -> usize {
+    let mut slices = [std::io::IoSlice::new(&[]); 5];
+    let filled = outbox.chunks_vectored(&mut slices);
+    assert!(slices[0].starts_with(outbox.chunk()), "the slices differ from the chunk");
+    let mut together = Vec::new();
+    for slice in &slices[..filled] {
+        let n = slice.len().min(out.room() - together.len());
+        together.extend_from_slice(&slice[..n]);
+    }
+    let n = out.write(now, &together, dice);
+    wrote.extend_from_slice(&together[..n]);
+    outbox.advance(n);
+    n
 }
 
 /// Tells the core what the application wants, in one of the ways to say it.
@@ -476,24 +515,12 @@ fn payload<'p>(kind: Kind, bytes: &'p [u8], dice: &mut Dice) -> Payload<'p> {
     }
 }
 
-fn summary(command: &Command) -> String {
-    match command {
-        Command::Send(kind, bytes) => format!("send {kind:?} of {}", bytes.len()),
-        Command::SendPrepared(kind, bytes) => format!("send prepared {kind:?} of {}", bytes.len()),
-        Command::Part(kind, bytes, last) => format!("part of {kind:?} of {}, last {last}", bytes.len()),
-        Command::Ping(bytes) => format!("ping of {}", bytes.len()),
-        Command::Pong(bytes) => format!("pong of {}", bytes.len()),
-        Command::Close(Some((code, reason))) => format!("close {code} with {} bytes", reason.len()),
-        other => format!("{other:?}"),
-    }
-}
-
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Peer")
             .field("conn", &self.conn)
             .field("inbox", &self.inbox)
-            .field("due", &self.due.iter().map(summary).collect::<Vec<_>>())
+            .field("due", &self.due)
             .field("sent", &self.sent.len())
             .field("received", &self.received.len())
             .field("paused", &self.paused)

@@ -1,5 +1,6 @@
 //! [`Plan`]: all that will happen in a run.
 
+use core::fmt;
 use core::time::Duration;
 
 use websans::{CloseCode, Config, Keepalive, Kind, Reply, Timestamp};
@@ -7,7 +8,7 @@ use websans::{CloseCode, Config, Keepalive, Kind, Reply, Timestamp};
 use crate::dice::Dice;
 
 /// What an application does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Command {
     /// Sends a whole message.
     Send(Kind, Vec<u8>),
@@ -42,6 +43,25 @@ impl Command {
     /// Whether it is a message, and not a part of one.
     pub(super) fn is_whole(&self) -> bool {
         matches!(self, Self::Send(..) | Self::SendPrepared(..))
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(kind, bytes) => write!(f, "send {kind:?} of {}", bytes.len()),
+            Self::SendPrepared(kind, bytes) => write!(f, "send prepared {kind:?} of {}", bytes.len()),
+            Self::Part(kind, bytes, last) => {
+                write!(f, "send {} part of {kind:?}, {}", if *last { "last" } else { "a" }, bytes.len())
+            }
+            Self::Ping(bytes) => write!(f, "ping of {}", bytes.len()),
+            Self::Pong(bytes) => write!(f, "pong of {}", bytes.len()),
+            Self::Close(Some((code, reason))) => write!(f, "close {code}, {} bytes of reason", reason.len()),
+            Self::Close(None) => write!(f, "close"),
+            Self::Abort => write!(f, "abort"),
+            Self::Pause(time) => write!(f, "pause for {time:?}"),
+            Self::Park => write!(f, "park"),
+        }
     }
 }
 
@@ -177,10 +197,11 @@ impl Plan {
         let calm = dice.chance(50);
         let ends_at = dice.between(0, 8_000);
         let mut speakers = [0, 1].map(|i| speaker(&mut dice, calm, ends_at, i == 1));
-        // Both may close, at once or one after the other; one does in any case.
+        // Both may close, at once or one after the other. One does in any case, and where the transport may fall silent
+        // for ever both do: without keep-alive there is no other way to notice.
         let closer = dice.below(2);
         for (i, speaker) in speakers.iter_mut().enumerate() {
-            if i == closer || dice.chance(40) {
+            if i == closer || !calm || dice.chance(40) {
                 let at = if dice.chance(50) { ends_at } else { ends_at + dice.below(100) };
                 speaker.script.push((millis(at), close(&mut dice, i == 0)));
             }
@@ -199,7 +220,8 @@ fn habits(dice: &mut Dice, calm: bool) -> Habits {
         return Habits { capacity, piece: dice.pick(&[1, 10, 1000]), fastest, slowest: fastest + dice.below(5_000) };
     }
     let capacity = dice.pick(&[100, 1 << 10, 16 << 10, 1 << 20]);
-    let slowest = fastest + dice.pick(&[0, 1_000, 300_000]);
+    // Small as well as far would take days.
+    let slowest = fastest + dice.pick(&[0, 1_000, if capacity > 10_000 { 300_000 } else { 3_000 }]);
     Habits { capacity, piece: dice.pick(&[1, 10, 1000]), fastest, slowest }
 }
 
@@ -327,4 +349,19 @@ fn close(dice: &mut Dice, client: bool) -> Command {
     let code = dice.pick(&codes[..if client { 3 } else { 2 }]);
     let len = dice.pick(&[0, 5, 123]);
     Command::Close(if dice.chance(20) { None } else { Some((code, dice.text(len))) })
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}, {}", self.seed, if self.calm { "calm" } else { "not calm" })?;
+        writeln!(f, "{:?}, deflate {:?}", self.fault, self.deflate)?;
+        for ((name, speaker), link) in ["client", "server"].iter().zip(&self.speakers).zip(&self.links) {
+            writeln!(f, "{name}: reads by {:?}, echo {}, {link:?}", speaker.reader, speaker.echo)?;
+            writeln!(f, "    {:?}", speaker.config)?;
+            for (at, command) in &speaker.script {
+                writeln!(f, "    {at:?}: {command:?}")?;
+            }
+        }
+        Ok(())
+    }
 }

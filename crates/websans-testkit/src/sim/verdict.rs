@@ -1,6 +1,6 @@
 //! What must be true of a whole run.
 
-use websans::{Cause, Close, Initiator, State};
+use websans::{Cause, Close, CloseCode, Initiator, Kind};
 
 use super::plan::Plan;
 use super::{Ended, Run, Said};
@@ -8,10 +8,12 @@ use crate::oracle::{self, Event, Meaning, Rules};
 use crate::stored;
 
 pub(super) fn check(plan: &Plan, run: &Run) {
+    let wire = [0, 1].map(|i| Wire::read(plan, &run.ends[i], i == 0));
     for (i, end) in run.ends.iter().enumerate() {
         let other = &run.ends[1 - i];
-        let said = check_wire(plan, i, end, other);
-        check_order(&said, end, other);
+        check_wire(plan, &wire[i], end);
+        check_pongs(&wire[i], &wire[1 - i], end);
+        check_order(&wire[i], end, other);
         check_outcome(end);
     }
     if plan.calm {
@@ -19,61 +21,64 @@ pub(super) fn check(plan: &Plan, run: &Run) {
     }
 }
 
-/// What an end put on the wire is legal, is what it accepted, and stops where it must.
-fn check_wire(plan: &Plan, i: usize, end: &Ended, other: &Ended) -> Meaning {
-    let read_by_server = i == 0;
-    let mut rules = Rules::unlimited(read_by_server);
-    rules.compression = plan.deflate.is_some();
-    let mut said = oracle::read(&end.wrote, &rules);
-    assert!(!matches!(said.end, oracle::End::Failed(_)), "not legal: {:?}", said.end);
-    let mut close = None;
-    for event in &mut said.events {
-        match event {
-            Event::Message { compressed: true, payload, .. } => {
+/// What an end put on the wire.
+struct Wire {
+    said: Meaning,
+    /// Behind its Close.
+    after: Meaning,
+}
+
+impl Wire {
+    fn read(plan: &Plan, end: &Ended, by_server: bool) -> Self {
+        let rules = Rules { compression: plan.deflate.is_some(), ..Rules::unlimited(by_server) };
+        let mut said = oracle::read(&end.wrote, &rules);
+        assert!(!matches!(said.end, oracle::End::Failed(_)), "not legal: {:?}", said.end);
+        for event in &mut said.events {
+            if let Event::Message { compressed: true, payload, .. } = event {
                 *payload = stored::inflate(payload).expect("what was deflated inflates");
             }
-            Event::Close(content) => close = Some(content.clone()),
-            _ => {}
         }
-    }
-    let messages = said.events.iter().filter_map(|event| match event {
-        Event::Message { kind, payload, .. } => Some((*kind, payload)),
-        _ => None,
-    });
-    let mut accepted = end.sent.iter().map(|said| (said.kind, &said.payload));
-    for message in messages {
-        assert!(accepted.next() == Some(message), "another message was written than was accepted");
-    }
-    if close.is_some() {
-        assert_eq!(accepted.next(), None, "a Close overtook a message");
+        let after = if said.end == oracle::End::Closed { &end.wrote[said.used..] } else { &[] };
+        Self { after: oracle::read(after, &rules), said }
     }
 
-    let after = oracle::read(&end.wrote[said.used..], &rules);
-    if said.end == oracle::End::Closed {
+    fn messages(&self) -> impl Iterator<Item = (Kind, &Vec<u8>)> {
+        self.said.events.iter().filter_map(|event| match event {
+            Event::Message { kind, payload, .. } => Some((*kind, payload)),
+            _ => None,
+        })
+    }
+}
+
+/// What an end put on the wire is what it accepted, and stops where it must.
+fn check_wire(plan: &Plan, wire: &Wire, end: &Ended) {
+    let Wire { said, after } = wire;
+    let mut accepted = end.sent.iter().map(|said| (said.kind, &said.payload));
+    for message in wire.messages() {
+        assert!(accepted.next() == Some(message), "another message was written than was accepted");
+    }
+    if let Some(Event::Close(close)) = said.events.last() {
+        assert_eq!(accepted.next(), None, "a Close overtook a message");
         let sent = end.outcome.sent.as_ref().expect("a Close was written");
-        assert_eq!(close, Some(content(sent)), "another Close than the outcome tells");
+        assert_eq!(*close, content(sent), "another Close than the outcome tells");
         // Only Pings that came between the two Closes may still be answered.
         let only_pongs = after.events.iter().all(|event| matches!(event, Event::Pong(_)));
-        let first = end.outcome.initiator == Initiator::Local && matches!(end.outcome.cause, Cause::Clean | Cause::Eof | Cause::CloseTimeout | Cause::Aborted | Cause::WriteStall);
         assert!(only_pongs && after.end == oracle::End::Open, "frames after the Close: {after:?}");
-        assert!(first || end.wrote.len() == said.used, "a Pong after the last frame: {after:?}");
+        let began = end.outcome.initiator == Initiator::Local && sent.code != Some(CloseCode::INTERNAL_ERROR);
+        assert!(began || end.wrote.len() == said.used, "a Pong after the last frame: {after:?}");
     } else {
-        assert!(end.outcome.sent.is_none() || end.outcome.cause != Cause::Clean, "the Close was never written");
+        assert!(!plan.calm, "the Close was never written");
     }
-    check_pongs(&said, &after, end, other);
-    said
 }
 
 /// Pongs answer Pings, in their order, though not each one.
-fn check_pongs(said: &Meaning, after: &Meaning, end: &Ended, other: &Ended) {
-    // Those that nobody asked for are marked by the plan with a first byte of their own.
-    let rules = Rules { compression: true, ..Rules::unlimited(!other.is_server) };
-    let pings = oracle::read(&other.wrote, &rules);
-    let mut pings = pings.events.iter().filter_map(|event| match event {
+fn check_pongs(wire: &Wire, other: &Wire, end: &Ended) {
+    let events = other.said.events.iter().chain(&other.after.events);
+    let mut pings = events.filter_map(|event| match event {
         Event::Ping(payload) => Some(payload),
         _ => None,
     });
-    for event in said.events.iter().chain(&after.events) {
+    for event in wire.said.events.iter().chain(&wire.after.events) {
         if let Event::Pong(payload) = event {
             if !end.unasked.contains(payload) {
                 assert!(pings.any(|ping| ping == payload), "a Pong that answers no Ping, or an older one");
@@ -83,9 +88,8 @@ fn check_pongs(said: &Meaning, after: &Meaning, end: &Ended, other: &Ended) {
 }
 
 /// Every message once, in order.
-fn check_order(said: &Meaning, end: &Ended, other: &Ended) {
-    let written = said.events.iter().filter(|event| matches!(event, Event::Message { .. })).count();
-    assert!(other.received.len() <= written, "more was received than was written");
+fn check_order(wire: &Wire, end: &Ended, other: &Ended) {
+    assert!(other.received.len() <= wire.messages().count(), "more was received than was written");
     for (received, sent) in other.received.iter().zip(&end.sent) {
         assert_same(received, sent);
     }
@@ -102,12 +106,9 @@ fn assert_same(received: &Said, sent: &Said) {
 
 fn check_outcome(end: &Ended) {
     let outcome = &end.outcome;
-    let both = outcome.sent.is_some() && outcome.received.is_some();
-    assert_eq!(outcome.is_clean(), both || outcome.is_clean() && both);
     if outcome.is_clean() {
-        assert!(both, "clean without a Close each way: {outcome:?}");
+        assert!(outcome.sent.is_some() && outcome.received.is_some(), "clean without a Close each way: {outcome:?}");
     }
-    assert_eq!(end.state, State::Closed);
 }
 
 /// Nothing went wrong: all arrived, both ended well, and agree on how.
@@ -117,8 +118,9 @@ fn check_calm(run: &Run) {
     for (end, other) in [(client, server), (server, client)] {
         assert_eq!(end.outcome.cause, Cause::Clean, "not a clean end: {:?}", end.outcome);
         assert_eq!(end.outcome.sent, other.outcome.received, "not what the other sent");
-        let skipping = usize::from(other.skipping);
-        assert_eq!(other.received.len() + skipping, end.sent.len(), "messages were lost");
+        // A message of which the rest was being skipped is counted by nobody if it was the last.
+        let missing = end.sent.len() - other.received.len();
+        assert!(missing == 0 || missing == 1 && other.skipping, "{missing} messages were lost");
     }
     let both = [client.outcome.initiator, server.outcome.initiator];
     assert!(both.contains(&Initiator::Local), "neither began");

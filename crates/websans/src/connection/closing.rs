@@ -104,7 +104,11 @@ impl Connection {
             // (RFC 6455 §5.5.1). A server must not say 1010, not even as an echo.
             Reply::Automatic => {
                 let code = close.code.map(|code| {
-                    if self.is_client() || code != CloseCode::MANDATORY_EXTENSION { code } else { CloseCode::NORMAL }
+                    if self.is_client() || code != CloseCode::MANDATORY_EXTENSION {
+                        code
+                    } else {
+                        CloseCode::NORMAL
+                    }
                 });
                 self.begin_close(Close { code, reason: Cow::Borrowed(&close.reason) });
             }

@@ -158,7 +158,9 @@ impl Connection {
                 return Ok(None);
             }
             let available = usize::try_from(self.receiving.remaining).unwrap_or(usize::MAX).min(input.len());
-            let Some((payload, rest)) = mem::take(input).split_at_mut_checked(available) else { return Ok(None) };
+            let Some((payload, rest)) = mem::take(input).split_at_mut_checked(available) else {
+                return Ok(None);
+            };
             *input = rest;
             self.receiving.remaining -= payload.len() as u64;
             let ascii = self.unmask(payload, opcode);
@@ -242,8 +244,7 @@ impl Connection {
         receiving.frames += 1;
         match header.opcode {
             OpCode::Text | OpCode::Binary => {
-                receiving.kind =
-                    Some(if header.opcode == OpCode::Text { Kind::Text } else { Kind::Binary });
+                receiving.kind = Some(if header.opcode == OpCode::Text { Kind::Text } else { Kind::Binary });
                 receiving.compressed = header.rsv != 0;
                 receiving.first = true;
                 receiving.fragments = 1;
@@ -260,7 +261,8 @@ impl Connection {
             _ => {}
         }
         if !header.opcode.is_control() {
-            receiving.budget = receiving.budget.checked_sub(header.len).ok_or(ProtocolError::MessageTooBig)?;
+            receiving.budget =
+                receiving.budget.checked_sub(header.len).ok_or(ProtocolError::MessageTooBig)?;
             if header.len == 0 && !header.fin {
                 receiving.empty_run = receiving.empty_run.saturating_add(1);
                 if receiving.empty_run > self.config.max_empty_fragments {

@@ -103,7 +103,9 @@ impl Connection {
         let stall = match timers.stalled {
             _ if !self.wants_write() => None,
             // The transport has taken something since the last tick, or has not been watched yet.
-            since => Some(since.filter(|_| !self.outbox.has_progressed()).unwrap_or(timers.now) + config.write_stall),
+            since => Some(
+                since.filter(|_| !self.outbox.has_progressed()).unwrap_or(timers.now) + config.write_stall,
+            ),
         };
         let due = if self.state == State::Open {
             let keepalive = config.keepalive.map(|keepalive| match timers.since_or_deadline {

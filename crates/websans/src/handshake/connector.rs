@@ -119,23 +119,19 @@ impl Connector {
             }
         }
         let late = now >= self.deadline;
-        match &mut self.stage {
-            Stage::Head => {
-                if self.ended || late {
-                    let error = if self.ended { HandshakeError::Incomplete } else { HandshakeError::Timeout };
-                    self.head.fail(error);
-                    return Err(error);
-                }
-                Ok(None)
+        match &self.stage {
+            Stage::Head if self.ended || late => {
+                let error = if self.ended { HandshakeError::Incomplete } else { HandshakeError::Timeout };
+                self.head.fail(error);
+                Err(error)
             }
-            Stage::Body(body) => {
-                let refusal = body.finish(self.ended, late);
-                if refusal.is_some() {
-                    self.stage = Stage::Refused;
+            Stage::Body(body) if self.ended || late || body.is_over() => {
+                match core::mem::replace(&mut self.stage, Stage::Refused) {
+                    Stage::Body(body) => Ok(Some(Answer::Refused(body.into_refusal(self.ended)))),
+                    _ => Ok(None),
                 }
-                Ok(refusal.map(Answer::Refused))
             }
-            Stage::Open | Stage::Refused => Ok(None),
+            _ => Ok(None),
         }
     }
 

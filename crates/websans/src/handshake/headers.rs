@@ -188,10 +188,9 @@ impl<'h> Cursor<'h> {
     /// the 'token' ABNF" (RFC 6455 §9.1). A token has no backslash, so every backslash here is an escape.
     fn quoted(&mut self) -> Result<Cow<'h, str>, Malformed> {
         let quoted = self.0;
-        let mut len = 0_usize;
         let mut escaped = false;
         let mut escapes = false;
-        for &byte in quoted {
+        for (len, &byte) in quoted.iter().enumerate() {
             match byte {
                 b'"' if !escaped => {
                     let (word, rest) = quoted.split_at_checked(len).ok_or(Malformed)?;
@@ -206,7 +205,6 @@ impl<'h> Cursor<'h> {
                 byte if is_token_byte(byte) => escaped = false,
                 _ => return Err(Malformed),
             }
-            len += 1;
         }
         Err(Malformed)
     }

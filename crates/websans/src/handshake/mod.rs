@@ -9,6 +9,7 @@
 //! Either way the bytes behind the peer's head are handed out by `into_rest`: they belong to the WebSocket.
 //!
 //! [RFC 6455 §4]: https://www.rfc-editor.org/rfc/rfc6455#section-4
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod authority;
 pub mod client;

@@ -62,27 +62,17 @@ impl OriginPolicy {
     where
         V: AsRef<[u8]> + ?Sized + 'h,
     {
-        let allowed = match single(values.into_iter().map(AsRef::as_ref)) {
-            _ if *self == Self::Any => true,
-            Ok(None) => true,
-            Ok(Some(value)) => core::str::from_utf8(value).is_ok_and(|origin| self.allows(origin, host)),
-            Err(Malformed) => false,
+        let page = |value| core::str::from_utf8(value).ok().and_then(Page::parse);
+        let allowed = match (self, single(values.into_iter().map(AsRef::as_ref))) {
+            (Self::Any, _) | (_, Ok(None)) => true,
+            (Self::SameHost, Ok(Some(value))) => page(value).is_some_and(|page| page.is_served_by(host)),
+            (Self::List(list), Ok(Some(b"null"))) => list.contains(&Origin(None)),
+            (Self::List(list), Ok(Some(value))) => {
+                page(value).is_some_and(|page| list.iter().any(|listed| listed.covers(&page)))
+            }
+            (_, Err(Malformed)) => false,
         };
         if allowed { Ok(()) } else { Err(HandshakeError::OriginRefused) }
-    }
-
-    fn allows(&self, origin: &str, host: &str) -> bool {
-        if origin == "null" {
-            return matches!(self, Self::List(list) if list.contains(&Origin(None)));
-        }
-        let Some(page) = Page::parse(origin) else {
-            return false;
-        };
-        match self {
-            Self::Any => true,
-            Self::SameHost => page.is_served_by(host),
-            Self::List(list) => list.iter().any(|listed| listed.covers(&page)),
-        }
     }
 }
 

@@ -151,25 +151,19 @@ impl Collecting {
         }
     }
 
-    /// The refusal, if its body has ended, or if nothing more will come (`ended`) or be waited for (`late`).
-    pub(super) fn finish(&mut self, ended: bool, late: bool) -> Option<Refusal> {
-        if !(ended || late || self.framing.is_over()) {
-            return None;
-        }
-        let empty = Refusal {
-            status: self.refusal.status,
-            reason: String::new(),
-            headers: Vec::new(),
-            body: Vec::new(),
-            complete: false,
-        };
-        let mut refusal = core::mem::replace(&mut self.refusal, empty);
-        refusal.complete = match self.framing {
+    /// Whether the body has ended, or has been cut off.
+    pub(super) const fn is_over(&self) -> bool {
+        self.framing.is_over()
+    }
+
+    /// The refusal, after which nothing more will come (`ended`) or be waited for.
+    pub(super) fn into_refusal(mut self, ended: bool) -> Refusal {
+        self.refusal.complete = match self.framing {
             Framing::Ended => true,
             Framing::UntilEof => ended,
             _ => false,
         };
-        Some(refusal)
+        self.refusal
     }
 }
 

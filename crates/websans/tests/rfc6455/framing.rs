@@ -337,7 +337,11 @@ fn r046_client_masks_every_frame_with_its_own_key() {
     let keys = made.clone();
     let role = Role::Client(Box::new(move || {
         let mut keys = keys.lock().unwrap();
-        let key = u32::try_from(keys.len()).unwrap().wrapping_mul(0x9e37_79b9).wrapping_add(0x0102_0304).to_be_bytes();
+        let key = u32::try_from(keys.len())
+            .unwrap()
+            .wrapping_mul(0x9e37_79b9)
+            .wrapping_add(0x0102_0304)
+            .to_be_bytes();
         keys.push(key);
         key
     }));

@@ -159,6 +159,14 @@ fn r019_the_key_is_the_nonce_and_differs_with_it() {
     assert_eq!(opened(other, &plus(&[])).map(|_| ()), Err(HandshakeError::WrongAccept));
 }
 
+#[cfg(feature = "os-entropy")]
+#[test]
+fn r019_the_nonces_of_the_system_differ() {
+    let nonces: std::collections::BTreeSet<_> =
+        (0..1000).map(|_| websans::entropy::os_nonce().unwrap()).collect();
+    assert_eq!(nonces.len(), 1000);
+}
+
 #[test]
 fn r019_nothing_but_the_request_is_written() {
     // The request ends with its head, and only an `Answer::Open` has what a connection is made of.

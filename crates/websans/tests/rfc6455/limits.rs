@@ -70,7 +70,8 @@ fn r055_fragments_over_the_limit() {
             assert_fails(end, &limited(10), &bytes, &[], error);
         }
         // Each message has the whole limit to itself, and control frames do not count.
-        let message = [end.incoming(BINARY, &[7; 5]), end.incoming(FIN | PING, &[7; 125]), end.incoming(FIN, &[7; 5])];
+        let message =
+            [end.incoming(BINARY, &[7; 5]), end.incoming(FIN | PING, &[7; 125]), end.incoming(FIN, &[7; 5])];
         let expected = [Got::Ping(vec![7; 125]), whole(Kind::Binary, &[7; 10])];
         assert_events(end, &limited(10), &message.concat().repeat(2), &[&expected[..], &expected].concat());
     }
@@ -151,7 +152,8 @@ fn r055_inflated_message_over_the_limit() {
                 let at = compressed.len() / 2;
                 let whole = end.incoming(FIN | 0x40 | BINARY, &compressed);
                 let fragments =
-                    [end.incoming(0x40 | BINARY, &compressed[..at]), end.incoming(FIN, &compressed[at..])].concat();
+                    [end.incoming(0x40 | BINARY, &compressed[..at]), end.incoming(FIN, &compressed[at..])]
+                        .concat();
                 for bytes in [whole, fragments] {
                     // The compressed bytes are bounded too; here that is not what is to be seen.
                     let mut config = limited(limit as u64);
@@ -164,9 +166,16 @@ fn r055_inflated_message_over_the_limit() {
                     let (mut conn, mut inbox) = open_compressed(end, config);
                     let (messages, error) = read(&mut conn, &mut inbox, &bytes);
                     if fine {
-                        assert!(messages == [Owned::Binary(vec![0; len])] && error.is_none(), "{limit} {len}");
+                        assert!(
+                            messages == [Owned::Binary(vec![0; len])] && error.is_none(),
+                            "{limit} {len}"
+                        );
                     } else {
-                        assert_eq!((messages.len(), error), (0, Some(ProtocolError::MessageTooBig)), "{limit} {len}");
+                        assert_eq!(
+                            (messages.len(), error),
+                            (0, Some(ProtocolError::MessageTooBig)),
+                            "{limit} {len}"
+                        );
                         assert_failed(&mut conn, ProtocolError::MessageTooBig, "inflated");
                     }
                 }
@@ -243,7 +252,9 @@ fn r055_defaults_are_finite() {
     assert!(config.max_head <= 64 << 10 && config.max_headers <= 128 && config.max_refusal_body <= 1 << 20);
     assert!(config.keepalive.is_some());
     let longest = secs(60);
-    assert!(config.close_within <= longest && config.write_stall <= longest && config.handshake_within <= longest);
+    assert!(
+        config.close_within <= longest && config.write_stall <= longest && config.handshake_within <= longest
+    );
 }
 
 /// "Incoming data MUST always be validated by both clients and servers" (§10.7): every pair of first bytes, between

@@ -3,6 +3,10 @@
 mod closing;
 mod control;
 mod framing;
+#[cfg(feature = "handshake")]
+mod handshake_client;
+#[cfg(feature = "handshake")]
+mod handshake_server;
 mod limits;
 mod messages;
 mod support;

@@ -1,6 +1,6 @@
 //! Fragmentation, data frames, sending and receiving data, UTF-8: RFC 6455 §5.4, §5.6, §6, §8.1.
 
-use websans::{Kind, Prepared, ProtocolError, SendError, State};
+use websans::{Kind, Payload, Prepared, ProtocolError, SendError, State};
 
 use crate::support::*;
 
@@ -54,7 +54,8 @@ fn r053_received_fragments_make_one_message() {
     for end in BOTH {
         for (opcode, kind) in [(TEXT, Kind::Text), (BINARY, Kind::Binary)] {
             let bytes =
-                [end.incoming(opcode, b"one "), end.incoming(0, b"two "), end.incoming(FIN, b"three")].concat();
+                [end.incoming(opcode, b"one "), end.incoming(0, b"two "), end.incoming(FIN, b"three")]
+                    .concat();
             assert_events(end, &quiet(), &bytes, &[whole(kind, b"one two three")]);
             let expected = match kind {
                 Kind::Text => Owned::Text("one two three".into()),
@@ -68,10 +69,13 @@ fn r053_received_fragments_make_one_message() {
                     assert_eq!(error, None);
                     messages.extend(some);
                 }
-                assert_eq!(messages, [&expected].map(|expected| match expected {
-                    Owned::Text(text) => Owned::Text(text.clone()),
-                    Owned::Binary(bytes) => Owned::Binary(bytes.clone()),
-                }));
+                assert_eq!(
+                    messages,
+                    [&expected].map(|expected| match expected {
+                        Owned::Text(text) => Owned::Text(text.clone()),
+                        Owned::Binary(bytes) => Owned::Binary(bytes.clone()),
+                    })
+                );
             });
         }
         // A frame that comes in pieces is reported in pieces: just the first is first and just the last is last.
@@ -101,7 +105,7 @@ fn r053_sent_fragments_are_typed_first_and_finished_last() {
                 let mut expected = Vec::new();
                 for (at, part) in parts.iter().enumerate() {
                     let last = at + 1 == parts.len();
-                    conn.send_part(websans::Payload::new(kind, *part), last).unwrap();
+                    conn.send_part(Payload::new(kind, *part), last).unwrap();
                     let first = if at == 0 { opcode } else { 0 } | if last { FIN } else { 0 };
                     expected.extend(end.outgoing(first, part.as_bytes()));
                 }
@@ -138,7 +142,7 @@ fn r053_sent_fragments_are_typed_first_and_finished_last() {
 #[test]
 fn r053_data_is_sent_only_while_open() {
     let prepared = Prepared::new("p").unwrap();
-    let mut all = |conn: &mut websans::Connection| {
+    let all = |conn: &mut websans::Connection| {
         [
             conn.send("text"),
             conn.send(&[1]),
@@ -214,7 +218,8 @@ const TEXTS: &[&[u8]] = &[
 
 /// How many bytes of `text` there must be before no text can continue them.
 fn first_impossible(text: &[u8]) -> Option<usize> {
-    (1..=text.len()).find(|&n| core::str::from_utf8(&text[..n]).is_err_and(|error| error.error_len().is_some()))
+    (1..=text.len())
+        .find(|&n| core::str::from_utf8(&text[..n]).is_err_and(|error| error.error_len().is_some()))
 }
 
 /// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not, in fact, a valid
@@ -277,6 +282,7 @@ fn r052_fails_at_the_first_impossible_byte() {
                 for fragmented in [false, true] {
                     let (mut conn, mut inbox) = end.open(quiet());
                     let mut failed_at = None;
+                    let mut delivered = Vec::new();
                     // A long frame of which not all comes, or fragments of one byte each.
                     let long = [payload, &[b'x'; 99]].concat();
                     let whole = end.incoming(TEXT, &long);
@@ -288,14 +294,12 @@ fn r052_fails_at_the_first_impossible_byte() {
                             (false, 0) => whole[..=start].to_vec(),
                             (false, _) => whole[start + at..=start + at].to_vec(),
                         };
-                        let room = inbox.spare_mut();
-                        room[..bytes.len()].copy_from_slice(&bytes);
-                        inbox.filled(bytes.len());
+                        fill(&mut inbox, &mut &bytes[..]);
                         let result = if streamed {
                             // What came before the bad byte is delivered; all of it is good.
                             loop {
                                 match inbox.next_chunk(&mut conn) {
-                                    Ok(true) => assert_eq!(first_impossible(inbox.chunk().unwrap().payload), None),
+                                    Ok(true) => delivered.extend_from_slice(inbox.chunk().unwrap().payload),
                                     Ok(false) => break Ok(false),
                                     Err(error) => break Err(error),
                                 }
@@ -313,6 +317,8 @@ fn r052_fails_at_the_first_impossible_byte() {
                         }
                     }
                     assert_eq!(failed_at, expected, "{end:?}, {streamed}, {fragmented}: {payload:02x?}");
+                    let good = expected.unwrap_or(payload.len() + 1) - 1;
+                    assert_eq!(delivered, payload[..if streamed { good } else { 0 }]);
                     if expected.is_some() {
                         assert_failed(&mut conn, ProtocolError::InvalidUtf8, "at once");
                     }
@@ -325,7 +331,8 @@ fn r052_fails_at_the_first_impossible_byte() {
 /// All sequences of a start byte and three more, as `std` judges them.
 #[test]
 fn r052_judgement_of_all_short_sequences() {
-    let interesting = [0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xe0, 0xed, 0xf0, 0xf4];
+    let interesting =
+        [0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xe0, 0xed, 0xf0, 0xf4];
     let check = |bytes: &[u8]| {
         let mut utf8 = websans::text::Utf8::new();
         let valid = utf8.push(bytes).is_ok();
@@ -353,6 +360,10 @@ fn r052_judgement_of_all_short_sequences() {
     }
 }
 
+fn as_text(bytes: &[u8]) -> Payload<'_> {
+    Payload::new(Kind::Text, bytes)
+}
+
 /// What is sent is held to the same rule: "text" is "encoded as UTF-8" (§5.6).
 #[test]
 fn r052_only_utf8_is_sent_as_text() {
@@ -360,7 +371,6 @@ fn r052_only_utf8_is_sent_as_text() {
         for &payload in TEXTS {
             let valid = core::str::from_utf8(payload).is_ok();
             let expected = if valid { Ok(()) } else { Err(SendError::InvalidUtf8) };
-            let as_text = |bytes| websans::Payload::new(Kind::Text, bytes);
             let mut conn = end.conn();
             assert_eq!(conn.send(as_text(payload)), expected);
             assert_eq!(sent(&mut conn).len(), usize::from(valid));
@@ -424,7 +434,8 @@ fn r056_frames_of_no_length() {
         conn.send("").unwrap();
         conn.send(b"").unwrap();
         conn.ping(b"").unwrap();
-        let frames = [end.outgoing(FIN | TEXT, b""), end.outgoing(FIN | BINARY, b""), end.outgoing(FIN | PING, b"")];
+        let frames =
+            [end.outgoing(FIN | TEXT, b""), end.outgoing(FIN | BINARY, b""), end.outgoing(FIN | PING, b"")];
         assert_eq!(drain(&mut conn), frames.concat());
     }
 }

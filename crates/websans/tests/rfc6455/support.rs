@@ -11,60 +11,60 @@ use websans::{
 };
 
 /// The key of the RFC's examples (§5.7), which clients under test use for every frame.
-pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+pub(crate) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-pub const CONTINUATION: u8 = 0;
-pub const TEXT: u8 = 1;
-pub const BINARY: u8 = 2;
-pub const CLOSE: u8 = 8;
-pub const PING: u8 = 9;
-pub const PONG: u8 = 10;
-pub const FIN: u8 = 0x80;
+pub(crate) const CONTINUATION: u8 = 0;
+pub(crate) const TEXT: u8 = 1;
+pub(crate) const BINARY: u8 = 2;
+pub(crate) const CLOSE: u8 = 8;
+pub(crate) const PING: u8 = 9;
+pub(crate) const PONG: u8 = 10;
+pub(crate) const FIN: u8 = 0x80;
 
-pub const START: Timestamp = Timestamp::from_nanos(0);
+pub(crate) const START: Timestamp = Timestamp::from_nanos(0);
 
-pub fn secs(seconds: u64) -> Duration {
+pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// Which end is under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Server,
     Client,
 }
 
-pub const BOTH: [End; 2] = [End::Server, End::Client];
+pub(crate) const BOTH: [End; 2] = [End::Server, End::Client];
 
 impl End {
-    pub fn role(self) -> Role {
+    pub(crate) fn role(self) -> Role {
         match self {
             Self::Server => Role::Server,
             Self::Client => Role::Client(Box::new(|| KEY)),
         }
     }
 
-    pub fn open(self, config: Config) -> (Connection, Inbox) {
+    pub(crate) fn open(self, config: Config) -> (Connection, Inbox) {
         websans::open(self.role(), config, Negotiated::default(), START)
     }
 
-    pub fn conn(self) -> Connection {
+    pub(crate) fn conn(self) -> Connection {
         self.open(Config::default()).0
     }
 
     /// What this end's peer must do: clients mask, servers do not.
-    pub fn incoming_key(self) -> Option<[u8; 4]> {
+    pub(crate) fn incoming_key(self) -> Option<[u8; 4]> {
         match self {
             Self::Server => Some(KEY),
             Self::Client => None,
         }
     }
 
-    pub fn outgoing_key(self) -> Option<[u8; 4]> {
+    pub(crate) fn outgoing_key(self) -> Option<[u8; 4]> {
         self.peer().incoming_key()
     }
 
-    pub fn peer(self) -> Self {
+    pub(crate) fn peer(self) -> Self {
         match self {
             Self::Server => Self::Client,
             Self::Client => Self::Server,
@@ -72,47 +72,47 @@ impl End {
     }
 
     /// A frame as this end's peer sends it; `first` is its first byte.
-    pub fn incoming(self, first: u8, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn incoming(self, first: u8, payload: &[u8]) -> Vec<u8> {
         encode(first, self.incoming_key(), payload)
     }
 
     /// A frame as this end must send it.
-    pub fn outgoing(self, first: u8, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn outgoing(self, first: u8, payload: &[u8]) -> Vec<u8> {
         encode(first, self.outgoing_key(), payload)
     }
 
-    pub fn incoming_close(self, code: u16, reason: &str) -> Vec<u8> {
+    pub(crate) fn incoming_close(self, code: u16, reason: &str) -> Vec<u8> {
         self.incoming(FIN | CLOSE, &close_payload(code, reason))
     }
 
-    pub fn outgoing_close(self, code: u16, reason: &str) -> Vec<u8> {
+    pub(crate) fn outgoing_close(self, code: u16, reason: &str) -> Vec<u8> {
         self.outgoing(FIN | CLOSE, &close_payload(code, reason))
     }
 }
 
 /// A configuration in which time does nothing unasked.
-pub fn quiet() -> Config {
+pub(crate) fn quiet() -> Config {
     let mut config = Config::default();
     config.keepalive = None;
     config
 }
 
-pub fn when_asked() -> Config {
+pub(crate) fn when_asked() -> Config {
     let mut config = Config::default();
     config.close_reply = Reply::WhenAsked;
     config
 }
 
-pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
+pub(crate) fn close_payload(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes(), reason.as_bytes()].concat()
 }
 
-pub fn code(code: u16) -> CloseCode {
+pub(crate) fn code(code: u16) -> CloseCode {
     CloseCode::new(code).expect("a code for the wire")
 }
 
 /// A frame's header with the length in its shortest form.
-pub fn header(first: u8, key: Option<[u8; 4]>, len: u64) -> Vec<u8> {
+pub(crate) fn header(first: u8, key: Option<[u8; 4]>, len: u64) -> Vec<u8> {
     let masked = if key.is_some() { 0x80 } else { 0 };
     let mut bytes = vec![first];
     if len < 126 {
@@ -128,30 +128,30 @@ pub fn header(first: u8, key: Option<[u8; 4]>, len: u64) -> Vec<u8> {
     bytes
 }
 
-pub fn encode(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn encode(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
     let mut bytes = header(first, key, payload.len() as u64);
     bytes.extend(xor(key.unwrap_or_default(), payload));
     bytes
 }
 
-pub fn xor(key: [u8; 4], payload: &[u8]) -> Vec<u8> {
+pub(crate) fn xor(key: [u8; 4], payload: &[u8]) -> Vec<u8> {
     payload.iter().enumerate().map(|(at, byte)| byte ^ key[at % 4]).collect()
 }
 
 /// A frame that was read, by rules written down here a second time.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Frame {
-    pub first: u8,
-    pub key: Option<[u8; 4]>,
-    pub payload: Vec<u8>,
+pub(crate) struct Frame {
+    pub(crate) first: u8,
+    pub(crate) key: Option<[u8; 4]>,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Frame {
-    pub fn opcode(&self) -> u8 {
+    pub(crate) fn opcode(&self) -> u8 {
         self.first & 0x0f
     }
 
-    pub fn fin(&self) -> bool {
+    pub(crate) fn fin(&self) -> bool {
         self.first & FIN != 0
     }
 }
@@ -163,7 +163,7 @@ impl core::fmt::Debug for Frame {
 }
 
 /// Reads one frame from the front. `None`: it is not all there. Panics if the length is not in its shortest form.
-pub fn decode_one(bytes: &[u8]) -> Option<(Frame, usize)> {
+pub(crate) fn decode_one(bytes: &[u8]) -> Option<(Frame, usize)> {
     let (&first, &second) = (bytes.first()?, bytes.get(1)?);
     let (len, mut at) = match second & 0x7f {
         126 => {
@@ -189,7 +189,7 @@ pub fn decode_one(bytes: &[u8]) -> Option<(Frame, usize)> {
 }
 
 /// Reads whole frames. Panics if there is more or less than that.
-pub fn decode(mut bytes: &[u8]) -> Vec<Frame> {
+pub(crate) fn decode(mut bytes: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
     while !bytes.is_empty() {
         let (frame, n) = decode_one(bytes).expect("whole frames");
@@ -200,7 +200,7 @@ pub fn decode(mut bytes: &[u8]) -> Vec<Frame> {
 }
 
 /// Takes everything that waits to be written.
-pub fn drain(conn: &mut Connection) -> Vec<u8> {
+pub(crate) fn drain(conn: &mut Connection) -> Vec<u8> {
     let outbox = conn.outbox();
     let mut bytes = Vec::new();
     while outbox.has_remaining() {
@@ -213,13 +213,13 @@ pub fn drain(conn: &mut Connection) -> Vec<u8> {
 }
 
 /// Takes everything that waits to be written, as frames.
-pub fn sent(conn: &mut Connection) -> Vec<Frame> {
+pub(crate) fn sent(conn: &mut Connection) -> Vec<Frame> {
     decode(&drain(conn))
 }
 
 /// An event that outlives the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Got {
+pub(crate) enum Got {
     Part { kind: Kind, payload: Vec<u8>, first: bool, last: bool },
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -244,7 +244,7 @@ impl From<Event<'_>> for Got {
 }
 
 /// Hands `bytes` to the connection in one piece, and takes the events up to the end or the first error.
-pub fn receive(conn: &mut Connection, bytes: &[u8]) -> (Vec<Got>, Option<ProtocolError>) {
+pub(crate) fn receive(conn: &mut Connection, bytes: &[u8]) -> (Vec<Got>, Option<ProtocolError>) {
     let mut bytes = bytes.to_vec();
     let mut input = &mut bytes[..];
     let mut events = Vec::new();
@@ -262,7 +262,7 @@ pub fn receive(conn: &mut Connection, bytes: &[u8]) -> (Vec<Got>, Option<Protoco
 
 /// Hands over the pieces one after the other; pieces of a message are joined, so that the result does not depend
 /// on the cuts.
-pub fn receive_pieces<'a>(
+pub(crate) fn receive_pieces<'a>(
     conn: &mut Connection,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<Got>, Option<ProtocolError>) {
@@ -295,17 +295,17 @@ fn join(events: Vec<Got>) -> Vec<Got> {
     joined
 }
 
-pub fn text(payload: &str) -> Got {
+pub(crate) fn text(payload: &str) -> Got {
     whole(Kind::Text, payload.as_bytes())
 }
 
-pub fn whole(kind: Kind, payload: &[u8]) -> Got {
+pub(crate) fn whole(kind: Kind, payload: &[u8]) -> Got {
     Got::Part { kind, payload: payload.to_vec(), first: true, last: true }
 }
 
 /// Messages of a whole session, as an application gets them from the inbox.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Owned {
+pub(crate) enum Owned {
     Text(String),
     Binary(Vec<u8>),
 }
@@ -319,20 +319,25 @@ impl From<Message<'_>> for Owned {
     }
 }
 
+/// Reads from the front of `bytes` as much as the inbox has room for.
+pub(crate) fn fill(inbox: &mut Inbox, bytes: &mut &[u8]) {
+    let room = inbox.spare_mut();
+    let (now, later) = bytes.split_at(room.len().min(bytes.len()));
+    assert!(!now.is_empty(), "there is room to read");
+    room[..now.len()].copy_from_slice(now);
+    inbox.filled(now.len());
+    *bytes = later;
+}
+
 /// Reads `bytes` through the inbox and takes the messages up to the end or the first error.
-pub fn read(
+pub(crate) fn read(
     conn: &mut Connection,
     inbox: &mut Inbox,
     mut bytes: &[u8],
 ) -> (Vec<Owned>, Option<ProtocolError>) {
     let mut messages = Vec::new();
     while !bytes.is_empty() {
-        let room = inbox.spare_mut();
-        let n = room.len().min(bytes.len());
-        assert!(n > 0, "there is room to read");
-        room[..n].copy_from_slice(&bytes[..n]);
-        inbox.filled(n);
-        bytes = &bytes[n..];
+        fill(inbox, &mut bytes);
         loop {
             match inbox.next(conn) {
                 Ok(true) => messages.push(inbox.message().expect("a message").into()),
@@ -345,7 +350,7 @@ pub fn read(
 }
 
 /// Calls `check` with `bytes` cut in every place: whole, byte by byte, and in two.
-pub fn splits(bytes: &[u8], mut check: impl FnMut(Vec<&[u8]>)) {
+pub(crate) fn splits(bytes: &[u8], mut check: impl FnMut(Vec<&[u8]>)) {
     check(vec![bytes]);
     check(bytes.chunks(1).collect());
     for at in 1..bytes.len() {
@@ -355,7 +360,7 @@ pub fn splits(bytes: &[u8], mut check: impl FnMut(Vec<&[u8]>)) {
 }
 
 /// Asserts that the connection has failed with `error` and has said so to the peer by one Close frame.
-pub fn assert_failed(conn: &mut Connection, error: ProtocolError, because: &str) {
+pub(crate) fn assert_failed(conn: &mut Connection, error: ProtocolError, because: &str) {
     let outcome = conn.outcome().unwrap_or_else(|| panic!("not failed: {because}"));
     assert_eq!(outcome.cause, Cause::Protocol(error), "{because}");
     assert_eq!(outcome.initiator, Initiator::Local, "{because}");
@@ -373,7 +378,7 @@ pub fn assert_failed(conn: &mut Connection, error: ProtocolError, because: &str)
 }
 
 /// Hands over `bytes` cut in every place; each time the connection must fail with `error`, after `before`.
-pub fn assert_fails(end: End, config: &Config, bytes: &[u8], before: &[Got], error: ProtocolError) {
+pub(crate) fn assert_fails(end: End, config: &Config, bytes: &[u8], before: &[Got], error: ProtocolError) {
     splits(bytes, |pieces| {
         let because = format!("{end:?}: {pieces:02x?}");
         let mut conn = end.open(config.clone()).0;
@@ -385,7 +390,7 @@ pub fn assert_fails(end: End, config: &Config, bytes: &[u8], before: &[Got], err
 }
 
 /// Hands over `bytes` cut in every place; each time these events must come of it.
-pub fn assert_events(end: End, config: &Config, bytes: &[u8], expected: &[Got]) {
+pub(crate) fn assert_events(end: End, config: &Config, bytes: &[u8], expected: &[Got]) {
     splits(bytes, |pieces| {
         let mut conn = end.open(config.clone()).0;
         let (events, error) = receive_pieces(&mut conn, pieces.iter().copied());
@@ -393,14 +398,14 @@ pub fn assert_events(end: End, config: &Config, bytes: &[u8], expected: &[Got]) 
     });
 }
 
-pub fn outcome_close(close: Option<&Close<'_>>) -> Option<(Option<u16>, String)> {
+pub(crate) fn outcome_close(close: Option<&Close<'_>>) -> Option<(Option<u16>, String)> {
     close.map(|close| (close.code.map(CloseCode::get), close.reason.clone().into_owned()))
 }
 
 /// The outcome without its wrapping: sent, received, initiator, cause, and the code that browsers would report.
-pub type Ended = (Option<(Option<u16>, String)>, Option<(Option<u16>, String)>, Initiator, Cause, u16);
+pub(crate) type Ended = (Option<(Option<u16>, String)>, Option<(Option<u16>, String)>, Initiator, Cause, u16);
 
-pub fn ended(outcome: &Outcome) -> Ended {
+pub(crate) fn ended(outcome: &Outcome) -> Ended {
     let Outcome { sent, received, initiator, cause, .. } = outcome;
     (outcome_close(sent.as_ref()), outcome_close(received.as_ref()), *initiator, *cause, outcome.code())
 }
@@ -408,14 +413,14 @@ pub fn ended(outcome: &Outcome) -> Ended {
 /// A compression that fits here: pairs of a count and a byte. It has what the hooks are about, output out of
 /// proportion to its input and pieces that are cut anywhere, and agrees with what the peer's side below makes.
 #[derive(Default)]
-pub struct RunLength {
+pub(crate) struct RunLength {
     count: Option<u8>,
     /// What a call has left over for want of room.
     rest: (u8, u8),
 }
 
 impl RunLength {
-    pub fn compress(payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn compress(payload: &[u8]) -> Vec<u8> {
         let runs = payload.chunk_by(|a, b| a == b).flat_map(|run| run.chunks(255));
         runs.flat_map(|run| [u8::try_from(run.len()).expect("at most 255"), run[0]]).collect()
     }
@@ -463,12 +468,10 @@ impl websans::deflate::Encode for RunLength {
 }
 
 /// A connection that has agreed on compression.
-pub fn open_compressed(end: End, config: Config) -> (Connection, Inbox) {
+pub(crate) fn open_compressed(end: End, config: Config) -> (Connection, Inbox) {
     let mut negotiated = Negotiated::default();
     negotiated.deflate = Some(websans::deflate::Parameters::default());
-    negotiated.codec = Some(websans::deflate::Codec::new(
-        Box::new(RunLength::default()),
-        Box::new(RunLength::default()),
-    ));
+    negotiated.codec =
+        Some(websans::deflate::Codec::new(Box::new(RunLength::default()), Box::new(RunLength::default())));
     websans::open(end.role(), config, negotiated, START)
 }

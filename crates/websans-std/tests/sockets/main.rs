@@ -1,0 +1,10 @@
+//! The adapter over real sockets: against peers that speak in bytes, and against itself.
+//!
+//! Every test is bounded in time, so that a hang is a failure. Lower bounds of time are exact; upper bounds only tell
+//! "when it is due" from "never" or "at some later deadline", so that a busy machine makes nothing fail.
+
+mod client;
+mod echo;
+mod odd;
+mod server;
+mod support;
