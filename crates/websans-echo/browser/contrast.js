@@ -39,7 +39,9 @@ for (const element of document.querySelectorAll("body *:not(script, template, no
   const field = element.matches(".field");
   const speaks = Array.from(element.childNodes).some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim() !== "");
   if (speaks || field) measure(name, style.color, ground(element), 4.5);
-  if (field && element.matches(":enabled")) measure(`${name}, border`, style.borderTopColor, ground(element.parentElement), 3);
+  if (field && element.matches(":enabled")) {
+    measure(`${name}, border`, style.borderTopColor, ground(element.parentElement), 3);
+  }
   if (field && element.placeholder) {
     measure(`${name}, placeholder`, getComputedStyle(element, "::placeholder").color, ground(element), 4.5);
   }

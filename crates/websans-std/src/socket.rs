@@ -254,9 +254,6 @@ impl<S: Stream> WebSocket<S> {
 
     fn read_some(&mut self) -> Result<(), Error> {
         if self.conn.wants_write() && !self.broken {
-            if !self.conn.wants_read() {
-                return Ok(()); // the write has waited
-            }
             self.waits.bound_read(&self.io, Some(RETRY))?;
         } else {
             let wait = self.conn.deadline().map(|deadline| self.clock.until(deadline));

@@ -246,13 +246,8 @@ impl<S: Stream> Reader<S> {
                 Written::Blocked => Some(RETRY),
                 _ => conn.deadline().map(|deadline| shared.clock.until(deadline)),
             };
-            let reads = conn.wants_read();
             drop(conn);
-            if reads || written == Written::Broken {
-                self.read(shared, wait)?;
-            } else {
-                shared.write(true);
-            }
+            self.read(shared, wait)?;
         }
     }
 

@@ -7,10 +7,12 @@
 //!   seed, one run.
 //! * [`cases`] is the Autobahn test suite as data.
 //! * [`strategies`] makes frames, messages, splits and damaged streams for proptest.
+//! * [`calls`](mod@calls) makes any call at any time.
 //! * [`stored`] is a DEFLATE without compression, to exercise the core's two hooks.
 //! * [`dice`] is the only source of chance.
 #![allow(clippy::exhaustive_enums, clippy::exhaustive_structs, reason = "written as literals and matched by tests")]
 
+pub mod calls;
 pub mod cases;
 pub mod dice;
 pub mod listen;

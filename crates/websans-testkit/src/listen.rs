@@ -72,7 +72,7 @@ pub fn listen<'p>(
     (mut conn, mut inbox): (Connection, Inbox),
     pieces: impl IntoIterator<Item = &'p [u8]>,
 ) -> Heard {
-    let mut ear = Ear { way, heard: Vec::new(), written: Vec::new(), error: None, parts: Vec::new(), text: Utf8::new() };
+    let mut ear = Ear { way, heard: Vec::new(), written: Vec::new(), error: None, parts: None, text: Utf8::new() };
     let mut fed = 0;
     for piece in pieces {
         fed += piece.len() as u64;
@@ -89,12 +89,67 @@ pub fn listen<'p>(
         None => oracle::End::Open,
     };
     assert_eq!(outcome.is_some(), end != oracle::End::Open, "an outcome comes with the end: {conn:?}");
-    assert_eq!(conn.stats().bytes_received, fed, "every byte is consumed and counted");
+    let counted = conn.stats().bytes_received;
+    // An inbox throws away what it holds behind a violation.
+    let thrown_away = ear.error.is_some() && !way.sees_all();
+    assert!(counted == fed || thrown_away && counted < fed, "of {fed} bytes {counted} are counted");
     assert!(!conn.wants_write());
     if outcome.is_none() {
         assert_eq!(conn.hangup(), Hangup::NotYet);
     }
     Heard { events: ear.heard, end, written: ear.written, outcome }
+}
+
+/// Feeds `pieces` to an endpoint and holds what comes of it to what the [`oracle`] says of the whole.
+///
+/// # Panics
+/// If they differ, be it in what was heard, in what was answered or in how it ended.
+pub fn judge(way: Way, server: bool, config: &Config, pieces: &[&[u8]]) -> oracle::Meaning {
+    let heard = listen(way, endpoint(server, config, Negotiated::default()), pieces.iter().copied());
+    let mut rules = oracle::Rules::of(config, server);
+    if way == Way::NextChunk {
+        rules.max_message = config.max_streamed;
+    }
+    let meaning = oracle::read(&pieces.concat(), &rules);
+    assert_eq!(heard.end, meaning.end, "{way:?}, server {server}, {pieces:02x?}");
+    let is_message = |event: &&oracle::Event| matches!(event, oracle::Event::Message { .. });
+    if way.sees_all() {
+        assert_eq!(heard.events, meaning.events, "{way:?}, server {server}, {pieces:02x?}");
+    } else {
+        let messages: Vec<_> = meaning.events.iter().filter(is_message).collect();
+        assert_eq!(heard.events.iter().collect::<Vec<_>>(), messages, "{way:?}, server {server}, {pieces:02x?}");
+    }
+    check_replies(way, server, &heard, &meaning);
+    meaning
+}
+
+/// Pings are answered in order, a Close or a violation by one Close, and nothing else is said.
+fn check_replies(way: Way, server: bool, heard: &Heard, meaning: &oracle::Meaning) {
+    let replies = oracle::read(&heard.written, &oracle::Rules::unlimited(!server));
+    assert_eq!(replies.used, heard.written.len(), "half a frame was written");
+    let mut replies = replies.events.into_iter().peekable();
+    let pings = meaning.events.iter().filter_map(|event| match event {
+        oracle::Event::Ping(payload) => Some(payload),
+        _ => None,
+    });
+    let pings: Vec<_> = pings.collect();
+    for (n, &ping) in pings.iter().enumerate() {
+        let answered = replies.next_if(|reply| matches!(reply, oracle::Event::Pong(payload) if payload == ping));
+        // Where many are looked at in one step, the newest is answered in any case (RFC 6455 §5.5.3).
+        let must = way.sees_all() || n + 1 == pings.len();
+        assert!(answered.is_some() || !must, "Ping {n} is not answered");
+    }
+    let code = match (meaning.end, meaning.events.last()) {
+        (oracle::End::Open, _) => None,
+        (oracle::End::Failed(error), _) => Some(Some((error.close_code().get(), error.reason().to_owned()))),
+        (oracle::End::Closed, Some(oracle::Event::Close(Some((1010, reason))))) if server => {
+            Some(Some((1000, reason.clone())))
+        }
+        (oracle::End::Closed, Some(oracle::Event::Close(close))) => Some(close.clone()),
+        (oracle::End::Closed, other) => panic!("closed by {other:?}"),
+    };
+    assert_eq!(replies.next(), code.map(oracle::Event::Close), "the Close");
+    assert_eq!(replies.next(), None, "more than was asked for");
 }
 
 struct Ear {
@@ -103,7 +158,7 @@ struct Ear {
     written: Vec<u8>,
     error: Option<ProtocolError>,
     /// The message under way, of kinds of reading that give it in pieces.
-    parts: Vec<u8>,
+    parts: Option<Vec<u8>>,
     text: Utf8,
 }
 
@@ -178,12 +233,12 @@ impl Ear {
     /// What an application does that gathers by itself.
     fn part(&mut self, conn: &mut Connection, part: Part<'_>) {
         let Part { kind, payload, first, last, compressed, ascii, .. } = part;
-        assert_eq!(first, self.parts.is_empty() || first, "only the first part begins a message");
+        assert_eq!(first, self.parts.is_none(), "the first part begins a message, and no other");
         assert!(!ascii || payload.is_ascii(), "payload said to be ASCII is not");
         if first {
-            (self.parts, self.text) = (Vec::new(), Utf8::new());
+            self.text = Utf8::new();
         }
-        self.parts.extend_from_slice(payload);
+        self.parts.get_or_insert_default().extend_from_slice(payload);
         if kind == Kind::Text && !compressed {
             let valid = self.text.push(payload).is_ok() && (!last || self.text.is_complete());
             if !valid {
@@ -192,7 +247,7 @@ impl Ear {
             }
         }
         if last {
-            let payload = core::mem::take(&mut self.parts);
+            let payload = self.parts.take().unwrap_or_default();
             self.message(kind, payload, compressed);
         }
     }
@@ -231,17 +286,17 @@ impl Ear {
         }
         let chunk = inbox.chunk().expect("a chunk was found");
         assert_eq!(inbox.message().is_some(), chunk.first && chunk.last);
+        assert_eq!(chunk.first, self.parts.is_none(), "the first chunk begins a message, and no other");
         if chunk.first {
-            self.parts.clear();
             self.text = Utf8::new();
         }
-        self.parts.extend_from_slice(chunk.payload);
+        self.parts.get_or_insert_default().extend_from_slice(chunk.payload);
         if chunk.kind == Kind::Text {
             self.text.push(chunk.payload).expect("chunks of text are checked");
         }
         if chunk.last {
             assert!(self.text.is_complete());
-            let payload = core::mem::take(&mut self.parts);
+            let payload = self.parts.take().unwrap_or_default();
             self.message(chunk.kind, payload, false);
         }
     }

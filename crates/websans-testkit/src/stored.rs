@@ -34,7 +34,7 @@ pub fn deflate(payload: &[u8]) -> Vec<u8> {
 /// As [`Decode::decode`].
 pub fn inflate(mut payload: &[u8]) -> Result<Vec<u8>, ProtocolError> {
     let mut out = Vec::new();
-    Unstore::default().decode(&mut payload, true, usize::MAX, &mut out)?;
+    Unstore::default().inflate(&mut payload, true, usize::MAX, &mut out)?;
     Ok(out)
 }
 
@@ -95,9 +95,24 @@ impl Decode for Unstore {
         &mut self,
         input: &mut &[u8],
         last: bool,
+        out: &mut [u8],
+    ) -> Result<Decoded, ProtocolError> {
+        let mut bytes = Vec::new();
+        let full = self.inflate(input, last, out.len(), &mut bytes)?;
+        out[..bytes.len()].copy_from_slice(&bytes);
+        Ok(if full { Decoded::Full } else { Decoded::Drained(bytes.len()) })
+    }
+}
+
+impl Unstore {
+    /// True: there is more than `limit` bytes of it.
+    fn inflate(
+        &mut self,
+        input: &mut &[u8],
+        last: bool,
         limit: usize,
         out: &mut Vec<u8>,
-    ) -> Result<Decoded, ProtocolError> {
+    ) -> Result<bool, ProtocolError> {
         let mut room = limit;
         loop {
             if self.left > 0 {
@@ -106,7 +121,7 @@ impl Decode for Unstore {
                 *input = &input[n..];
                 (self.left, room) = (self.left - n, room - n);
                 if room == 0 && !input.is_empty() {
-                    return Ok(Decoded::Full);
+                    return Ok(true);
                 }
             }
             let Some((&byte, rest)) = input.split_first() else { break };
@@ -126,6 +141,6 @@ impl Decode for Unstore {
                 return Err(ProtocolError::InvalidDeflate);
             }
         }
-        Ok(Decoded::Drained)
+        Ok(false)
     }
 }

@@ -18,20 +18,28 @@ pub(crate) struct Assembler {
     /// Inflated bytes of the message that is under way.
     inflated: u64,
     decode: Option<Box<dyn Decode>>,
+    kind: Kind,
     utf8: Utf8,
 }
 
 impl Assembler {
     pub(crate) fn new(decode: Option<Box<dyn Decode>>) -> Self {
-        Self { bytes: Vec::new(), len: 0, inflated: 0, decode, utf8: Utf8::new() }
+        Self { bytes: Vec::new(), len: 0, inflated: 0, decode, kind: Kind::Binary, utf8: Utf8::new() }
     }
 
-    /// Starts a message.
+    /// Starts a message. All of it is checked as being of this kind, whatever its parts claim to be.
     #[inline]
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, kind: Kind) {
+        self.kind = kind;
         self.len = 0;
         self.inflated = 0;
         self.utf8 = Utf8::new();
+    }
+
+    /// The kind of the message.
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// What has been gathered.
@@ -65,14 +73,17 @@ impl Assembler {
         self.len = self.bytes.len();
     }
 
-    /// Room behind what has been gathered for at most `most` further bytes, as much as there are already or at
-    /// least `least`: memory grows with what has come, not with what a header declares.
-    pub(crate) fn room(&mut self, least: usize, most: u64) -> &mut [u8] {
-        let want = usize::try_from(most).unwrap_or(usize::MAX).min(self.len.max(least));
-        let end = self.len.saturating_add(want);
-        if self.bytes.len() < end {
+    /// Room behind what has been gathered for at most `most` further bytes. When it falls short, it grows by as much as
+    /// has been gathered, or by `step` if that is more: memory follows what has come, not what a header declares.
+    pub(crate) fn room(&mut self, step: usize, most: u64) -> &mut [u8] {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let room = self.bytes.len().saturating_sub(self.len);
+        if room < most.min(step / 2) {
+            let end = self.len.saturating_add(most.min(self.len.max(step)));
+            self.bytes.reserve_exact(end.saturating_sub(self.bytes.len()));
             self.bytes.resize(end, 0);
         }
+        let end = self.bytes.len().min(self.len.saturating_add(most));
         self.bytes.get_mut(self.len..end).unwrap_or_default()
     }
 
@@ -89,7 +100,6 @@ impl Assembler {
     /// Adds the next part behind what has been gathered: inflated if need be, and checked.
     pub(crate) fn gather(
         &mut self,
-        kind: Kind,
         payload: &[u8],
         last: bool,
         compressed: bool,
@@ -97,11 +107,11 @@ impl Assembler {
     ) -> Result<(), ProtocolError> {
         if compressed {
             let mut input = payload;
-            while self.inflate_step(kind, &mut input, last, limit)? == Decoded::Full {}
+            while self.inflate_step(&mut input, last, limit)? == Decoded::Full {}
             return Ok(());
         }
         self.append(payload);
-        self.check(kind, payload, last)
+        self.check(payload, last)
     }
 
     /// Whether the text so far ends with a whole character.
@@ -112,40 +122,47 @@ impl Assembler {
 
     /// Checks the next bytes of a text message; binary passes.
     #[inline]
-    pub(crate) fn check(&mut self, kind: Kind, payload: &[u8], last: bool) -> Result<(), ProtocolError> {
-        check(&mut self.utf8, kind, payload, last)
+    pub(crate) fn check(&mut self, payload: &[u8], last: bool) -> Result<(), ProtocolError> {
+        check(&mut self.utf8, self.kind, payload, last)
     }
 
     /// Checks the last `n` gathered bytes.
-    pub(crate) fn check_tail(&mut self, kind: Kind, n: usize, last: bool) -> Result<(), ProtocolError> {
+    pub(crate) fn check_tail(&mut self, n: usize, last: bool) -> Result<(), ProtocolError> {
         let tail = self.bytes.get(self.len.saturating_sub(n)..self.len).unwrap_or_default();
-        check(&mut self.utf8, kind, tail, last)
+        check(&mut self.utf8, self.kind, tail, last)
     }
 
     /// Inflates a bounded piece of what `input` holds behind what has been gathered. `Full`: call again. A message
     /// that grows beyond `limit` bytes is [`ProtocolError::MessageTooBig`] as soon as that shows.
     pub(crate) fn inflate_step(
         &mut self,
-        kind: Kind,
         input: &mut &[u8],
         last: bool,
         limit: u64,
     ) -> Result<Decoded, ProtocolError> {
-        // The connection lets RSV1 pass only if there is a decoder.
-        let decode = self.decode.as_mut().ok_or(ProtocolError::ReservedBits)?;
         // One byte over the limit tells a message that is too long from one that fits just so.
-        let budget = limit.saturating_sub(self.inflated).saturating_add(1);
-        let step = usize::try_from(budget).unwrap_or(usize::MAX).min(INFLATE_STEP);
-        self.bytes.truncate(self.len);
-        let decoded = decode.decode(input, last, step, &mut self.bytes)?;
-        let n = self.bytes.len().saturating_sub(self.len);
-        self.len = self.bytes.len();
+        let budget = limit.saturating_sub(self.inflated).saturating_add(1).min(INFLATE_STEP as u64);
+        // The connection lets RSV1 pass only if there is a decoder.
+        let mut decode = self.decode.take().ok_or(ProtocolError::ReservedBits)?;
+        let before = input.len();
+        let room = self.room(INFLATE_STEP, budget);
+        let decoded = decode.decode(input, last, room)?;
+        let n = match decoded {
+            Decoded::Full => room.len(),
+            Decoded::Drained(n) => n.min(room.len()),
+        };
+        // Without progress it would be called for ever.
+        if decoded == Decoded::Full && n == 0 && input.len() == before {
+            return Err(ProtocolError::InvalidDeflate);
+        }
+        self.len += n;
         self.inflated += n as u64;
         if self.inflated > limit {
-            self.decode = None; // and the decompressor's memory with it: the connection fails now
             return Err(ProtocolError::MessageTooBig);
         }
-        self.check_tail(kind, n, last && decoded == Decoded::Drained)?;
+        self.check_tail(n, last && decoded != Decoded::Full)?;
+        // An error above ends the connection and the decompressor with it.
+        self.decode = Some(decode);
         Ok(decoded)
     }
 }

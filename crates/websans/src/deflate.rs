@@ -10,30 +10,24 @@ use crate::error::ProtocolError;
 
 /// Inflates received messages. One per connection; called with the parts of each compressed message in order.
 pub trait Decode: Send {
-    /// Takes bytes from the front of `input`, which it shrinks, and appends at most `limit` bytes to `out`.
+    /// Takes bytes from the front of `input`, which it shrinks, and writes what they inflate to to the front of `out`.
     ///
     /// `last` says that `input` holds the end of the message's payload (as sent: without the four bytes
-    /// that RFC 7692 §7.2.1 strips). Returns [`Decoded::Full`] if `limit` bytes were appended and more may
-    /// come without more input, else [`Decoded::Drained`], with `input` empty.
+    /// that RFC 7692 §7.2.1 strips). Returns [`Decoded::Full`] if `out` is full and more may come without more
+    /// input, else [`Decoded::Drained`], with `input` empty.
     ///
     /// # Errors
     /// [`ProtocolError::InvalidDeflate`] if the input is not what the parameters allow.
-    fn decode(
-        &mut self,
-        input: &mut &[u8],
-        last: bool,
-        limit: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<Decoded, ProtocolError>;
+    fn decode(&mut self, input: &mut &[u8], last: bool, out: &mut [u8]) -> Result<Decoded, ProtocolError>;
 }
 
 /// Where a call of [`Decode::decode`] stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a decoder has no third way to stop")]
 pub enum Decoded {
-    /// At the end of the input: all it inflates to has been appended.
-    Drained,
-    /// At the limit: call again before new input comes.
+    /// At the end of the input: so many bytes have been written.
+    Drained(usize),
+    /// At the end of the room, which is full: call again before new input comes.
     Full,
 }
 

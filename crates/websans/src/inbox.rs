@@ -49,7 +49,6 @@ pub struct Inbox {
     largest_read: usize,
     next_read: usize,
     mode: Mode,
-    kind: Kind,
     compressed: bool,
     /// No chunk of the message has been given out yet.
     fresh: bool,
@@ -134,7 +133,6 @@ impl Inbox {
             largest_read: config.read_buffer.max(FIRST_READ),
             next_read: FIRST_READ,
             mode: Mode::Between,
-            kind: Kind::Binary,
             compressed: false,
             fresh: false,
             ready: NOT_READY,
@@ -176,9 +174,14 @@ impl Inbox {
     /// Takes bytes that were read before there was an inbox, such as those behind a handshake.
     pub fn preload(&mut self, bytes: &[u8]) {
         self.forget();
-        let mut all = self.buffer.get(self.start..self.end).unwrap_or_default().to_vec();
+        // A part that is held lies before the unread bytes.
+        let base = self.held.as_ref().map_or(self.start, |held| held.start);
+        let mut all = self.buffer.get(base..self.end).unwrap_or_default().to_vec();
         all.extend_from_slice(bytes);
-        (self.start, self.end) = (0, all.len());
+        if let Some(held) = &mut self.held {
+            held.start = 0;
+        }
+        (self.start, self.end) = (self.start - base, all.len());
         self.buffer = all;
     }
 
@@ -191,6 +194,10 @@ impl Inbox {
     #[inline]
     pub fn next(&mut self, conn: &mut Connection) -> Result<bool, ProtocolError> {
         self.forget();
+        if self.mode == Mode::Chunks && self.fresh {
+            // Nothing of the message has been given out: it can still be had whole.
+            self.mode = Mode::Whole;
+        }
         while self.mode == Mode::Chunks {
             if !self.next_chunk(conn)? {
                 return Ok(false);
@@ -206,6 +213,11 @@ impl Inbox {
             }
         }
         let in_place = self.mode == Mode::Whole && !self.compressed;
+        if conn.ignores_input() {
+            // What was gathered will not be delivered.
+            self.assembler.clear();
+            self.assembler.release(0);
+        }
         self.remaining = if in_place { conn.remaining_in_frame() } else { 0 };
         Ok(false)
     }
@@ -264,7 +276,7 @@ impl Inbox {
             }
             let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
             if !(part.ascii && self.assembler.is_whole_text()) {
-                self.assembler.check(part.kind, payload, part.last).map_err(|error| fail(conn, error))?;
+                self.assembler.check(payload, part.last).map_err(|error| fail(conn, error))?;
             }
             if part.len > 0 || part.last || self.fresh {
                 self.offer(Place::Buffer { start: part.start, len: part.len }, part.last);
@@ -299,23 +311,21 @@ impl Inbox {
         part: Part<'b>,
     ) -> Result<Option<Message<'a>>, ProtocolError> {
         self.forget();
-        let Part { kind, payload, first, last, compressed, ascii } = part;
+        let Part { kind, payload, first, last, compressed, ascii: _ } = part;
         if first && last && !compressed {
-            if !ascii {
-                check_whole(kind, payload).map_err(|error| fail(conn, error))?;
-            }
+            // Anybody can have made this part: its word that it is ASCII is not enough.
+            check_whole(kind, payload).map_err(|error| fail(conn, error))?;
             return Ok(Some(to_message(kind, payload)));
         }
         if first {
-            self.assembler.begin();
+            self.assembler.begin(kind);
         }
         self.assembler
-            .gather(kind, payload, last, compressed, conn.config().max_message)
+            .gather(payload, last, compressed, conn.config().max_message)
             .map_err(|error| fail(conn, error))?;
         if !last {
             return Ok(None);
         }
-        self.kind = kind;
         self.fresh = true;
         self.offer(Place::Assembly, true);
         Ok(self.message())
@@ -361,15 +371,14 @@ impl Inbox {
 
     #[inline]
     fn offer(&mut self, place: Place, last: bool) {
-        self.ready = Ready { place, kind: self.kind, first: mem::take(&mut self.fresh), last };
+        self.ready = Ready { place, kind: self.assembler.kind(), first: mem::take(&mut self.fresh), last };
         if last {
             self.mode = Mode::Between;
         }
     }
 
     fn begin(&mut self, part: &Located) {
-        self.assembler.begin();
-        self.kind = part.kind;
+        self.assembler.begin(part.kind);
         self.compressed = part.compressed;
         self.fresh = true;
     }
@@ -377,40 +386,53 @@ impl Inbox {
     /// The next part of a message, if the bytes at hand hold one.
     #[inline]
     fn pull(&mut self, conn: &mut Connection) -> Result<Option<Located>, ProtocolError> {
-        let direct = self.direct > 0;
-        let mut input = if direct {
-            self.assembler.read(self.direct)
-        } else {
-            self.buffer.get_mut(self.start..self.end).unwrap_or_default()
-        };
         loop {
+            // Bytes that were read straight into their place come before those in the buffer.
+            let direct = self.direct > 0;
+            let mut input = if direct {
+                self.assembler.read(self.direct)
+            } else {
+                self.buffer.get_mut(self.start..self.end).unwrap_or_default()
+            };
+            if input.is_empty() {
+                return Ok(None);
+            }
             let event = conn.receive(&mut input);
-            let part = match event {
-                Ok(Some(Event::Part(part))) => Some(part),
-                Ok(Some(_)) => continue,
-                Ok(None) => None,
+            let unread = input.len();
+            match event {
+                Ok(Some(Event::Part(Part { kind, payload, first, last, compressed, ascii }))) => {
+                    // A part's payload is the last thing that was taken from the input.
+                    let len = payload.len();
+                    let mut start = 0;
+                    if direct {
+                        self.direct = 0;
+                    } else {
+                        self.start = self.end - unread;
+                        start = self.start - len;
+                    }
+                    return Ok(Some(Located { start, len, direct, kind, first, last, compressed, ascii }));
+                }
+                Ok(_) if direct => self.direct = 0,
+                Ok(_) => self.start = self.end - unread,
                 Err(error) => {
+                    // The rest is swallowed, and counted.
+                    let _ = conn.receive(&mut input);
                     (self.start, self.end, self.direct) = (0, 0, 0);
                     return Err(error);
                 }
-            };
-            // A part's payload is the last thing that was taken from the input.
-            let unread = input.len();
-            let Some(Part { kind, payload, first, last, compressed, ascii }) = part else {
-                (self.start, self.direct) = (self.end, 0);
-                return Ok(None);
-            };
-            let len = payload.len();
-            self.start = self.end - if direct { 0 } else { unread };
-            self.direct = 0;
-            let start = self.start - if direct { 0 } else { len };
-            return Ok(Some(Located { start, len, direct, kind, first, last, compressed, ascii }));
+            }
         }
     }
 
     /// True if the message is whole and lent.
     #[inline]
     fn gather(&mut self, conn: &mut Connection, part: &Located) -> Result<bool, ProtocolError> {
+        // The connection has seen to it at the header, unless that was looked at for chunks.
+        let len = self.assembler.bytes().len().saturating_add(part.len) as u64;
+        let limit = conn.config().max_message;
+        if !part.compressed && len.saturating_add(conn.remaining_in_frame()) > limit {
+            return Err(fail(conn, ProtocolError::MessageTooBig));
+        }
         let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
         if part.first && part.last && !part.compressed {
             if !part.ascii {
@@ -426,10 +448,10 @@ impl Inbox {
         }
         let gathered = if part.direct {
             self.assembler.keep(part.len);
-            self.assembler.check_tail(part.kind, part.len, part.last)
+            self.assembler.check_tail(part.len, part.last)
         } else {
             let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
-            self.assembler.gather(part.kind, payload, part.last, part.compressed, conn.config().max_message)
+            self.assembler.gather(payload, part.last, part.compressed, limit)
         };
         gathered.map_err(|error| fail(conn, error))?;
         if part.last {
@@ -443,10 +465,8 @@ impl Inbox {
     fn inflate_held(&mut self, conn: &mut Connection, held: Held) -> Result<bool, ProtocolError> {
         let mut input = self.buffer.get(held.start..held.start + held.len).unwrap_or_default();
         let limit = conn.config().max_streamed;
-        let decoded = self
-            .assembler
-            .inflate_step(self.kind, &mut input, held.last, limit)
-            .map_err(|error| fail(conn, error))?;
+        let decoded =
+            self.assembler.inflate_step(&mut input, held.last, limit).map_err(|error| fail(conn, error))?;
         let mut last = held.last;
         if decoded == Decoded::Full {
             let len = input.len();

@@ -40,7 +40,7 @@ pub struct Outbox {
     more: Option<Box<More>>,
     /// Bytes written since the beginning.
     written: u64,
-    /// Some of them since the last [`note_wait`](Self::note_wait).
+    /// Some of them since the last [`take_progress`](Self::take_progress).
     progressed: bool,
     /// Something has waited since before the last wake-up.
     blocked: bool,
@@ -54,6 +54,8 @@ pub struct Outbox {
 struct More {
     /// Whole segments that go before the tail; only messages with large shared payloads make any.
     queue: VecDeque<Segment>,
+    /// Bytes in `queue`.
+    queued: usize,
     pong: Option<Box<PongSlot>>,
     /// Bytes that were taken out and are not written yet.
     taken: usize,
@@ -155,7 +157,9 @@ impl Outbox {
         };
         let bytes = match bytes {
             Some(bytes) => {
-                more.queue.pop_front();
+                if more.queue.pop_front().is_some() {
+                    more.queued -= n;
+                }
                 if let Some(slot) = &mut more.pong {
                     slot.before -= n;
                 }
@@ -173,13 +177,17 @@ impl Outbox {
         bytes
     }
 
-    /// The transport waits with something still in here. Tells whether anything was written since the last time.
-    pub(crate) fn note_wait(&mut self) -> bool {
-        self.blocked = true;
-        mem::take(&mut self.progressed)
+    /// Whether anything was written since the last call.
+    pub(crate) const fn take_progress(&mut self) -> bool {
+        mem::replace(&mut self.progressed, false)
     }
 
-    /// Whether anything was written since the last [`note_wait`](Self::note_wait).
+    /// The wake-up finds something still in here: the transport is slower than what is sent.
+    pub(crate) const fn note_wait(&mut self) {
+        self.blocked = true;
+    }
+
+    /// Whether anything was written since the last [`take_progress`](Self::take_progress).
     pub(crate) const fn has_progressed(&self) -> bool {
         self.progressed
     }
@@ -209,7 +217,7 @@ impl Outbox {
     }
 
     fn frames_len(&self) -> usize {
-        self.segments().map(|segment| segment.bytes().len()).sum::<usize>() + self.tail.len() - self.tail_read
+        self.more.as_ref().map_or(0, |more| more.queued) + self.tail.len() - self.tail_read
     }
 
     /// Queues a frame.
@@ -236,6 +244,15 @@ impl Outbox {
         }
     }
 
+    /// Queues the Close frame, behind which nothing may come; `payload` has at most 125 bytes.
+    pub(crate) fn push_close(&mut self, key: Option<[u8; 4]>, payload: &[u8]) {
+        let next = self.more.as_mut().and_then(|more| more.pong.as_mut()).and_then(|slot| slot.next.take());
+        if let Some((pong_key, pong)) = next.as_deref().and_then(<[u8]>::split_first_chunk::<4>) {
+            self.push_control(OpCode::Pong, key.map(|_| *pong_key), pong);
+        }
+        self.push_control(OpCode::Close, key, payload);
+    }
+
     /// Queues a control frame; `payload` has at most 125 bytes.
     pub(crate) fn push_control(&mut self, opcode: OpCode, key: Option<[u8; 4]>, payload: &[u8]) {
         self.push(control_header(opcode, key, payload.len()), Data::Borrowed(payload));
@@ -253,12 +270,14 @@ impl Outbox {
     }
 
     fn push_shared(&mut self, bytes: Bytes) {
-        let queue = &mut self.more.get_or_insert_default().queue;
+        let more = self.more.get_or_insert_default();
         let read = mem::take(&mut self.tail_read);
         if !self.tail.is_empty() {
-            queue.push_back(Segment::Frames(mem::take(&mut self.tail), read));
+            more.queued += self.tail.len() - read;
+            more.queue.push_back(Segment::Frames(mem::take(&mut self.tail), read));
         }
-        queue.push_back(Segment::Shared(bytes));
+        more.queued += bytes.len();
+        more.queue.push_back(Segment::Shared(bytes));
     }
 
     /// Drops the written beginning of the tail, at most once for each time that as much was written.
@@ -275,9 +294,6 @@ impl Outbox {
     ///
     /// [RFC 6455 §5.5.3]: https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
     pub(crate) fn push_pong(&mut self, key: Option<[u8; 4]>, payload: &[u8]) {
-        if self.is_empty() {
-            (self.blocked, self.pong_bytes) = (false, 0);
-        }
         let unwritten = self.last_pong > 0 && self.tail.len() - self.tail_read >= usize::from(self.last_pong);
         let len = payload.len() + if key.is_some() { 6 } else { 2 };
         let batched = !self.blocked && usize::from(self.pong_bytes) + len <= PONG_BATCH;
@@ -337,6 +353,9 @@ impl Buf for Outbox {
             n -= step;
             self.advance_chunk(step);
         }
+        if self.is_empty() {
+            (self.blocked, self.pong_bytes) = (false, 0);
+        }
     }
 
     #[cfg(feature = "std")]
@@ -390,6 +409,7 @@ impl Outbox {
             }
             if let Some(segment) = more.queue.front_mut() {
                 segment.advance(n);
+                more.queued -= n;
                 if segment.bytes().is_empty() {
                     more.queue.pop_front();
                 }

@@ -99,11 +99,14 @@ fn serve(config: &Config, bytes: &[u8], pieces: &[usize]) -> Seen {
     let mut acceptor = Acceptor::new(config, NOW);
     let mut unread = bytes;
     let mut pieces = pieces.iter().cycle();
+    let mut ended = false;
     while !acceptor.poll(NOW)? {
         let spare = acceptor.spare_mut();
         assert!(!spare.is_empty(), "wants to be polled, not read to");
         let len = spare.len().min(unread.len()).min(*pieces.next().unwrap());
         if len == 0 {
+            assert!(!ended, "the end of the stream is a verdict");
+            ended = true;
             acceptor.eof();
             continue;
         }
@@ -141,6 +144,7 @@ fn connect(
     let mut connector = Connector::new(request, config, NOW);
     let mut unread = bytes;
     let mut pieces = pieces.iter().cycle();
+    let mut ended = false;
     loop {
         match connector.poll(NOW)? {
             Some(Answer::Open(negotiated)) => {
@@ -158,6 +162,8 @@ fn connect(
         assert!(!spare.is_empty(), "wants to be polled, not read to");
         let len = spare.len().min(unread.len()).min(*pieces.next().unwrap());
         if len == 0 {
+            assert!(!ended, "the end of the stream is a verdict");
+            ended = true;
             connector.eof();
             continue;
         }

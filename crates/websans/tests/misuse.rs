@@ -10,6 +10,7 @@ use bytes::{Buf, Bytes};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::*;
+use websans::deflate::{self, Codec, Decode, Decoded};
 use websans::{
     Close, CloseCode, Config, Connection, Event, Hangup, Inbox, Keepalive, Kind, Message, Negotiated, Part,
     Payload, Prepared, ProtocolError, Reply, SendError, State, Timestamp,
@@ -202,6 +203,42 @@ fn buffers_parked_and_lent_at_odd_times() {
     }
 }
 
+/// What is preloaded comes behind what is there, also behind a compressed part that is not all inflated yet.
+#[test]
+fn preloading_in_the_middle() {
+    for end in BOTH {
+        let payload: Vec<u8> = (0..40_000u32).map(|at| at.to_be_bytes()[2]).collect();
+        let compressed = RunLength::compress(&payload);
+        let first =
+            [end.incoming(FIN | 0x40 | BINARY, &compressed), end.incoming(FIN | TEXT, b"two")].concat();
+        for cut in [compressed.len() / 2, compressed.len() + 3, first.len()] {
+            for after in 0..4 {
+                let (mut conn, mut inbox) = open_compressed(end, quiet());
+                let mut later = vec![&first[cut..], b""];
+                inbox.preload(&first[..cut]);
+                let mut got = Vec::new();
+                let mut rounds = 0;
+                while rounds < 100 {
+                    if rounds == after {
+                        inbox.preload(later.swap_remove(0));
+                    }
+                    rounds += 1;
+                    while inbox.next_chunk(&mut conn).unwrap() {
+                        got.extend_from_slice(inbox.chunk().unwrap().payload);
+                        if later.len() == 2 {
+                            break;
+                        }
+                    }
+                }
+                assert!(
+                    got == [&payload[..], b"two"].concat(),
+                    "{end:?}: cut at {cut}, after {after} pieces"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn both_ways_of_reading_in_turns() {
     for end in BOTH {
@@ -314,7 +351,6 @@ fn a_full_outbox_refuses_and_is_left_as_it_was() {
             let mut conn = end.open(config).0;
             // One message always fits.
             conn.send(vec![7; 1000]).unwrap();
-            assert_eq!(conn.wants_read(), false);
             let before = conn.outbox().len();
             let stats = conn.stats();
             assert_eq!(conn.send("x"), Err(SendError::OutboxFull));
@@ -327,7 +363,6 @@ fn a_full_outbox_refuses_and_is_left_as_it_was() {
             conn.close(code(1000), "").unwrap();
             let frames = sent(&mut conn);
             assert_eq!(frames.iter().map(Frame::opcode).collect::<Vec<_>>(), [BINARY, CLOSE]);
-            assert!(conn.wants_read());
         }
     }
 }
@@ -477,12 +512,124 @@ fn parts_that_were_tampered_with() {
     }
 }
 
+/// A decoder that does what no decoder should: it is code like any other, and must not be able to make text of what is
+/// none, nor to keep its caller for ever.
+struct Meddler {
+    calls: usize,
+    meddle: Meddle,
+}
+
+/// What it does with input and room, and what it says of it, each time it is called.
+type Meddle = fn(usize, &mut &[u8], &mut [u8]) -> Result<Decoded, ProtocolError>;
+
+impl Decode for Meddler {
+    fn decode(&mut self, input: &mut &[u8], _last: bool, out: &mut [u8]) -> Result<Decoded, ProtocolError> {
+        self.calls += 1;
+        (self.meddle)(self.calls, input, out)
+    }
+}
+
+/// As it should: the input as it is.
+fn stored(input: &mut &[u8], out: &mut [u8]) -> usize {
+    let n = input.len().min(out.len());
+    out[..n].copy_from_slice(&input[..n]);
+    *input = &input[n..];
+    n
+}
+
+#[test]
+fn a_decoder_that_meddles() {
+    let ways: [Meddle; 9] = [
+        |_, input, out| Ok(Decoded::Drained(stored(input, out))),
+        // More room used than there is to tell of, or told of than used.
+        |_, input, out| {
+            out.fill(0xff);
+            Ok(Decoded::Drained(stored(input, out)))
+        },
+        |_, input, out| {
+            stored(input, out);
+            Ok(Decoded::Drained(usize::MAX))
+        },
+        |_, input, out| {
+            stored(input, out);
+            Ok(Decoded::Full)
+        },
+        |_, _, _| Ok(Decoded::Full),
+        |_, _, out| {
+            out.fill(0xff);
+            Ok(Decoded::Full)
+        },
+        // The input left lying.
+        |_, _, out| {
+            out.fill(b'x');
+            Ok(Decoded::Drained(1))
+        },
+        |calls, input, out| {
+            if calls > 1 {
+                return Ok(Decoded::Drained(0));
+            }
+            out[..1].fill(0xc3);
+            *input = &[];
+            Ok(Decoded::Drained(1))
+        },
+        |calls, input, out| {
+            if calls > 1 {
+                Err(ProtocolError::InvalidDeflate)
+            } else {
+                Ok(Decoded::Drained(stored(input, out)))
+            }
+        },
+    ];
+    for end in BOTH {
+        for meddle in ways {
+            for limit in [0, 1, 10, 1 << 20] {
+                for streamed in [false, true] {
+                    let mut config = quiet();
+                    config.max_message = limit;
+                    config.max_streamed = 1 << 20;
+                    let mut negotiated = Negotiated::default();
+                    negotiated.deflate = Some(deflate::Parameters::default());
+                    negotiated.codec = Some(Codec::new(
+                        Box::new(RunLength::default()),
+                        Box::new(Meddler { calls: 0, meddle }),
+                    ));
+                    let (mut conn, mut inbox) = websans::open(end.role(), config.clone(), negotiated, START);
+                    let bytes = [
+                        end.incoming(0x40 | TEXT, "\u{e4}\u{e4}".as_bytes()),
+                        end.incoming(0, "\u{e4}".as_bytes()),
+                        end.incoming(FIN, b""),
+                        end.incoming(FIN | 0x40 | TEXT, "\u{e4}".as_bytes()),
+                    ]
+                    .concat();
+                    inbox.preload(&bytes);
+                    let mut rounds = 0;
+                    loop {
+                        let more = if streamed { inbox.next_chunk(&mut conn) } else { inbox.next(&mut conn) };
+                        if more != Ok(true) {
+                            break;
+                        }
+                        assert_text(inbox.message());
+                        rounds += 1;
+                        assert!(rounds < 1000, "without end");
+                    }
+                    // What a failure has left in the inbox must not be finished by a frame of another connection.
+                    let (mut other, _) = end.open(config);
+                    receive(&mut other, &end.incoming(TEXT, b""));
+                    inbox.preload(&end.incoming(FIN, b"end"));
+                    let _ = inbox.next(&mut other);
+                    assert_text(inbox.message());
+                }
+            }
+        }
+    }
+}
+
 /// A negotiation that promises compression and brings none along.
 #[test]
 fn compression_without_a_codec() {
     for end in BOTH {
         let mut negotiated = Negotiated::default();
-        negotiated.deflate = Some(websans::deflate::Parameters::default());
+        negotiated.deflate = Some(deflate::Parameters::default());
         let (mut conn, mut inbox) = websans::open(end.role(), quiet(), negotiated, START);
         conn.send("plain").unwrap();
         assert_eq!(drain(&mut conn), end.outgoing(FIN | TEXT, b"plain"));
@@ -926,7 +1073,7 @@ impl Run {
             }
             assert_eq!(closes, 0, "data after a close");
             if let Some((kind, rsv1, payload)) = begun.take_if(|_| frame.fin()) {
-                messages.push((kind, if rsv1 { inflate(&payload) } else { payload }));
+                messages.push((kind, if rsv1 { RunLength::inflate(&payload) } else { payload }));
             }
         }
         assert!(messages == self.accepted, "{} messages for {}", messages.len(), self.accepted.len());
@@ -937,22 +1084,19 @@ impl Run {
     }
 }
 
-fn inflate(payload: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut input = payload;
-    let done =
-        websans::deflate::Decode::decode(&mut RunLength::default(), &mut input, true, usize::MAX, &mut out);
-    assert_eq!(done, Ok(websans::deflate::Decoded::Drained));
-    out
-}
-
 fn sequences() -> impl Strategy<Value = (End, Config, bool, Vec<Op>)> {
     prop_oneof![Just(End::Server), Just(End::Client)]
         .prop_flat_map(|end| (Just(end), configs(), prop::bool::weighted(0.25), vec(ops(end), 0..80)))
 }
 
+/// As many cases, or as many more as PROPTEST_CASES asks for.
+fn config(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.max(cases), failure_persistence: None, ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(6000) })]
+    #![proptest_config(config(6000))]
 
     #[test]
     fn any_calls_in_any_order((end, config, compressed, ops) in sequences()) {

@@ -478,8 +478,14 @@ fn ticking_at_every_deadline_leads_to_the_end() {
     }
 }
 
+/// As many cases, or as many more as PROPTEST_CASES asks for.
+fn config(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.max(cases), failure_persistence: None, ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(config(300))]
 
     /// Ticks before the deadline do nothing, in whatever order and number; ticks at the deadline do the same however
     /// many went before.

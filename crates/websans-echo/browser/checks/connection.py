@@ -1,6 +1,7 @@
 """States, which controls each of them enables, and every way in which a connection begins and ends."""
 
 import socket
+import threading
 
 from checks import check, complaint_at, contains, equal
 from peer import CLOSE, Peer, close_payload
@@ -166,8 +167,17 @@ def server_closes(page):
 
 @check
 def server_hangs_up(page):
-    with Peer(lambda connection: connection.accept()) as peer:
-        page.connect(peer.url, until="Closed")
+    open_here = threading.Event()
+
+    def script(connection):
+        connection.accept()
+        # A browser that learns of the end together with the beginning may say that it never connected.
+        open_here.wait()
+
+    with Peer(script) as peer:
+        page.connect(peer.url)
+        open_here.set()
+        page.wait_status("Closed")
         row = page.wait_rows(2)[1]
         equal(row["look"], "closed failed")
         contains(row["data"], "code 1006 (abnormal closure)", "no reason", "not clean")

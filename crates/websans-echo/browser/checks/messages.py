@@ -139,6 +139,7 @@ def binary_by_file(page):
     page.choose("file")
     page.browser.click("#send")
     complaint_at(page, "file")
+    equal(page.text("#file-error"), "Choose a file first.")
     page.browser.type("#file", path)
     equal(page.text("#file-error"), "")
     page.browser.click("#send")

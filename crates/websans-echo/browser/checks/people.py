@@ -173,7 +173,7 @@ def fits_a_phone(page):
         seen = page.script(PHONE)
         assert seen["window"] <= width, f"the window is {seen['window']} wide instead of {width}"
         assert seen["page"] <= seen["window"], f"the page is {seen['page']} wide in a window {seen['window']} wide"
-        equal(seen["small"], [])
+        equal((seen["cut"], seen["small"]), (0, []))
         assert seen["scrolls"], "the log does not scroll in an area of its own"
         assert seen["font"] >= 15, f"there is a field in {seen['font']} px"
 
@@ -189,6 +189,7 @@ const log = document.getElementById('log');
 return {
   window: innerWidth,
   page: document.documentElement.scrollWidth,
+  cut: Array.from(log.querySelectorAll('td')).filter((cell) => cell.scrollWidth > cell.clientWidth).length,
   small: shown('input, textarea, button').filter(small).map((element) => element.id || element.value),
   scrolls: log.clientHeight < innerHeight && log.scrollHeight > log.clientHeight && log.scrollWidth <= log.clientWidth,
   font: Math.min(...shown('.field').map((element) => parseFloat(getComputedStyle(element).fontSize))),

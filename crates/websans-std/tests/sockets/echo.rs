@@ -124,7 +124,7 @@ fn fed_messages_leave_together() {
         let mut ours = mode.hold(end.open(ours, config(|_| {})));
         let mut raw = Raw::new(end.peer(), theirs);
         for n in 0..1000 {
-            ours.feed(&format!("message {n}")).unwrap();
+            ours.feed(format!("message {n}")).unwrap();
         }
         assert_eq!(habits.writes(), 0, "1000 small messages fit into the outbox");
         ours.flush().unwrap();
@@ -136,7 +136,7 @@ fn fed_messages_leave_together() {
         let writes = habits.writes();
         let reads = thread::spawn(move || (0..1000).map(|_| raw.message()).collect::<Vec<_>>());
         for n in 0..1000 {
-            ours.feed(&pattern(2000 + n)).unwrap();
+            ours.feed(pattern(2000 + n)).unwrap();
         }
         ours.flush().unwrap();
         for (n, message) in reads.join().unwrap().into_iter().enumerate() {

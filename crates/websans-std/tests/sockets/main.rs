@@ -4,7 +4,13 @@
 //! "when it is due" from "never" or "at some later deadline", so that a busy machine makes nothing fail.
 
 mod client;
+mod closing;
+mod deadlines;
 mod echo;
 mod odd;
 mod server;
+mod split;
+mod streaming;
 mod support;
+mod transport;
+mod violations;

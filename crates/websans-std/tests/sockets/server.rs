@@ -113,13 +113,11 @@ fn the_application_chooses_subprotocol_and_headers() {
 #[test]
 fn the_application_refuses() {
     within(20, || {
-        let not_found = || Response::new(404).unwrap().body("no such room\n");
-        let who = || Response::new(401).unwrap().header("WWW-Authenticate", "Basic realm=\"chat\"").unwrap();
-        let cases: [(fn() -> Response, &str, &str); 2] =
-            [(not_found, "404 Not Found", "no such room\n"), (who, "401 Unauthorized", "")];
-        for (refuse, status, body) in cases {
+        let not_found = Response::new(404).unwrap().body("no such room\n");
+        let who = Response::new(401).unwrap().header("WWW-Authenticate", "Basic realm=\"chat\"").unwrap();
+        for (refusal, status, body) in [(not_found, "404 Not Found", "no such room\n"), (who, "401 Unauthorized", "")] {
             let (address, server) = serve(move |stream| {
-                let refused = accept_with(stream, |_| Err(refuse())).unwrap();
+                let refused = accept_with(stream, |_| Err(refusal)).unwrap();
                 assert!(refused.is_none());
             });
             let mut client = connect(address);

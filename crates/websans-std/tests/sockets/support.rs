@@ -1,7 +1,7 @@
 //! What the tests share: a watchdog, sockets in pairs, peers that speak in bytes, and one face for whole and split
 //! connections.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use websans::{Negotiated, Role, entropy};
 use websans_std::{
-    CloneStream, CloseCode, Config, Error, Message, Outcome, Payload, Receiver, Sender, State, Stats, Stream, WebSocket,
+    CloneStream, CloseCode, Config, Error, Kind, Message, MessageReader, Outcome, Payload, Receiver, SendError, Sender,
+    Source, State, Stats, Stream, WebSocket,
 };
 use websans_testkit::wire::{self, Frame};
 
@@ -96,7 +97,7 @@ pub(crate) const MODES: [Mode; 2] = [Mode::Whole, Mode::Split];
 impl Mode {
     pub(crate) fn hold<S: CloneStream>(self, socket: WebSocket<S>) -> Socket<S> {
         match self {
-            Self::Whole => Socket::Whole(Box::new(socket)),
+            Self::Whole => Socket::Whole(socket),
             Self::Split => {
                 let (receiver, sender) = socket.split().unwrap();
                 Socket::Split(receiver, sender)
@@ -137,8 +138,9 @@ impl<'p> From<&'p Owned> for Payload<'p> {
 }
 
 /// A connection of ours, whole or split.
+#[allow(clippy::large_enum_variant, reason = "there are few")]
 pub(crate) enum Socket<S: CloneStream> {
-    Whole(Box<WebSocket<S>>),
+    Whole(WebSocket<S>),
     Split(Receiver<S>, Sender<S>),
 }
 
@@ -160,6 +162,31 @@ macro_rules! on {
 impl<S: CloneStream + Send + Sync> Socket<S> {
     pub(crate) fn recv(&mut self) -> Result<Option<Owned>, Error> {
         on!(self, receiver => Ok(receiver.recv()?.map(Owned::from)))
+    }
+
+    /// The next message, read as it arrives.
+    pub(crate) fn read(&mut self) -> Result<Option<Owned>, Error> {
+        fn all<S: Source>(reader: Option<MessageReader<'_, S>>) -> Result<Option<Owned>, Error> {
+            let Some(mut reader) = reader else { return Ok(None) };
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes)?;
+            Ok(Some(match reader.kind() {
+                Kind::Text => Owned::Text(String::from_utf8(bytes).expect("text has been checked")),
+                Kind::Binary => Owned::Binary(bytes),
+            }))
+        }
+        on!(self, receiver => all(receiver.reader()?))
+    }
+
+    /// Sends a message piece by piece.
+    pub(crate) fn write<'p>(&mut self, kind: Kind, pieces: impl IntoIterator<Item = &'p [u8]>) -> Result<(), Error> {
+        on!(self, _, sender => {
+            let mut writer = sender.writer(kind)?;
+            for piece in pieces {
+                writer.write_all(piece)?;
+            }
+            writer.finish()
+        })
     }
 
     pub(crate) fn send<'p>(&mut self, message: impl Into<Payload<'p>>) -> Result<(), Error> {
@@ -223,7 +250,7 @@ impl<S: CloneStream + Send + Sync> Socket<S> {
             assert_eq!(self.outcome().as_ref(), Some(&outcome), "the outcome stays");
         }
         let late = self.send("too late").expect_err("nothing can be sent after the end");
-        assert!(matches!(late, Error::Send(websans_std::SendError::Closing)), "{late:?}");
+        assert!(matches!(late, Error::Send(SendError::Closing) | Error::Io(_)), "{late:?}");
         if let Self::Whole(socket) = self {
             assert_eq!(socket.state(), State::Closed);
         }

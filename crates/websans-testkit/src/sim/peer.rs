@@ -112,7 +112,7 @@ impl Peer {
             Hangup::ShutdownWrite => !self.shut,
             Hangup::Drop => true,
         };
-        let reads = self.reads() && self.conn.wants_read();
+        let reads = self.reads();
         self.reset
             || hangs_up
             || self.conn.deadline().is_some_and(|at| at <= now)
@@ -156,7 +156,7 @@ impl Peer {
         if self.reads() {
             self.hear(now, dice, trace);
         }
-        if self.reads() && self.conn.wants_read() && !self.backlog {
+        if self.reads() && !self.backlog {
             self.read(now, back, dice, trace);
             self.hear(now, dice, trace);
         }

@@ -7,7 +7,6 @@ use super::{Connection, State};
 use crate::close::{Close, CloseCode};
 use crate::config::Reply;
 use crate::error::ProtocolError;
-use crate::frame::OpCode;
 use crate::outcome::{Cause, Initiator, Outcome};
 
 /// What to do with the transport now ([RFC 6455 §7.1.1]).
@@ -26,6 +25,16 @@ pub enum Hangup {
     ShutdownWrite,
     /// Close the transport.
     Drop,
+}
+
+/// What is known of the transport.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    Up,
+    /// The peer has ended its side.
+    Ended,
+    /// There is nothing more to wait for.
+    GivenUp,
 }
 
 impl Connection {
@@ -47,30 +56,27 @@ impl Connection {
     /// 1006. What still waits in the outbox is worth a last try: the peer may have closed one direction only.
     pub fn eof(&mut self) {
         self.end(Cause::Eof, None);
-        self.transport_ended = true;
+        if self.transport == Transport::Up {
+            self.transport = Transport::Ended;
+        }
     }
 
     /// The transport failed, or the application gives the connection up without a closing handshake. The next
     /// [`hangup`](Self::hangup) is [`Hangup::Drop`].
     pub fn abort(&mut self) {
         self.end(Cause::Aborted, None);
-        self.give_up = true;
+        self.transport = Transport::GivenUp;
     }
 
     /// What to do with the transport now. Ask when as much as possible of the outbox has been written.
     #[must_use]
     pub fn hangup(&self) -> Hangup {
-        if self.state != State::Closed {
-            return Hangup::NotYet;
-        }
-        if self.give_up {
-            return Hangup::Drop;
-        }
-        if self.wants_write() {
-            return Hangup::NotYet;
-        }
-        if self.transport_ended {
-            return Hangup::Drop;
+        match (self.state, self.transport, self.wants_write()) {
+            (State::Closed, Transport::GivenUp, _) | (State::Closed, Transport::Ended, false) => {
+                return Hangup::Drop;
+            }
+            (State::Closed, Transport::Up, false) => {}
+            _ => return Hangup::NotYet,
         }
         let failed = self.outcome().is_some_and(|outcome| !outcome.is_clean());
         if failed || !self.is_client() { Hangup::ShutdownWrite } else { Hangup::NotYet }
@@ -134,7 +140,9 @@ impl Connection {
     fn queue_close(&mut self, close: Close<'_>, initiator: Initiator) {
         let mut payload = [0; 125];
         let n = close.encode(&mut payload);
-        self.queue_control(OpCode::Close, payload.get(..n).unwrap_or_default());
+        let key = self.fresh_key();
+        self.frames_sent += 1;
+        self.outbox.push_close(key, payload.get(..n).unwrap_or_default());
         self.ending(initiator).sent = Some(close.into_owned());
     }
 

@@ -17,6 +17,7 @@ use crate::stats::Stats;
 use crate::text::Utf8;
 use crate::time::Timestamp;
 
+use closing::Transport;
 use receive::Receiving;
 use send::Sending;
 use timers::Timers;
@@ -69,8 +70,8 @@ pub enum State {
 /// * **The application.** [`send`](Self::send), [`send_part`](Self::send_part),
 ///   [`send_prepared`](Self::send_prepared), [`ping`](Self::ping), [`pong`](Self::pong),
 ///   [`close`](Self::close), [`fail`](Self::fail).
-/// * **What to do now.** Write out the [`outbox`](Self::outbox); obey [`hangup`](Self::hangup); read if
-///   [`wants_read`](Self::wants_read); wait no longer than until [`deadline`](Self::deadline), then `tick`.
+/// * **What to do now.** Write out the [`outbox`](Self::outbox); obey [`hangup`](Self::hangup); wait no longer than
+///   until [`deadline`](Self::deadline), then `tick`.
 /// * **Getters.** [`state`](Self::state), [`outcome`](Self::outcome), [`stats`](Self::stats),
 ///   [`is_client`](Self::is_client), [`config`](Self::config).
 ///
@@ -99,10 +100,9 @@ pub struct Connection {
     /// Boxed twice: thin, since few connections have one.
     encode: Option<Box<Box<dyn Encode>>>,
     state: State,
-    /// The peer has ended its side of the transport.
-    transport_ended: bool,
-    /// There is nothing more to wait for.
-    give_up: bool,
+    transport: Transport,
+    /// The keep-alive Ping that is waited for has not left yet.
+    ping_waits: bool,
     /// The message that is being sent in parts, and the check of its text.
     sending: Option<Sending>,
     sent_text: Utf8,
@@ -134,8 +134,8 @@ impl Connection {
         };
         Self {
             receiving: Receiving::new(inflates),
-            transport_ended: false,
-            give_up: false,
+            transport: Transport::Up,
+            ping_waits: false,
             sending: None,
             sent_text: Utf8::new(),
             messages_sent: 0,
@@ -161,15 +161,6 @@ impl Connection {
     #[inline]
     pub fn wants_write(&self) -> bool {
         !self.outbox.is_empty()
-    }
-
-    /// Whether to read from the transport. False while the outbox is over its limit: a peer that sends
-    /// and does not read is made to wait. True while the transport's end is waited for.
-    #[must_use]
-    #[inline]
-    pub fn wants_read(&self) -> bool {
-        // Short cut: most often nothing waits at all.
-        !self.wants_write() || self.outbox.len() < self.config.max_outbox || self.state == State::Closed
     }
 
     /// Whether anything may still be sent: not after our Close, nor after the end.

@@ -264,10 +264,10 @@ impl Connection {
             receiving.budget =
                 receiving.budget.checked_sub(header.len).ok_or(ProtocolError::MessageTooBig)?;
             if header.len == 0 && !header.fin {
-                receiving.empty_run = receiving.empty_run.saturating_add(1);
-                if receiving.empty_run > self.config.max_empty_fragments {
+                if receiving.empty_run >= self.config.max_empty_fragments {
                     return Err(ProtocolError::TooManyFragments);
                 }
+                receiving.empty_run += 1;
             } else {
                 receiving.empty_run = 0;
             }
@@ -368,7 +368,7 @@ impl Connection {
     #[must_use]
     pub(crate) fn remaining_in_frame(&self) -> u64 {
         match self.receiving.frame {
-            Some(opcode) if !opcode.is_control() => self.receiving.remaining,
+            Some(opcode) if !opcode.is_control() && !self.ignores_input() => self.receiving.remaining,
             _ => 0,
         }
     }

@@ -111,7 +111,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`close`](Self::close).
-    pub fn close_with(&mut self, close: Close<'_>) -> Result<(), SendError> {
+    pub fn close_with(&mut self, mut close: Close<'_>) -> Result<(), SendError> {
         self.may_send()?;
         if close.reason.len() > Close::MAX_REASON {
             return Err(SendError::ReasonTooLong);
@@ -120,6 +120,10 @@ impl Connection {
         // instead" (RFC 6455 §7.4.1).
         if !self.is_client() && close.code == Some(CloseCode::MANDATORY_EXTENSION) {
             return Err(SendError::CodeNotForServers);
+        }
+        if close.code.is_none() {
+            // A frame without a code has no place for a reason.
+            close.reason = Default::default();
         }
         self.begin_close(close);
         Ok(())

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::closing::Transport;
 use super::{Connection, State};
 use crate::close::{Close, CloseCode};
 use crate::frame::OpCode;
@@ -74,8 +75,17 @@ impl Connection {
     /// Moves time to `now` and does what is due: call it first on every wake-up. Idempotent; may be called at any
     /// time, early too. Time does not go back.
     pub fn tick(&mut self, now: Timestamp) {
+        // What has been written since the last tick was written at about that time: adapters tick before they write.
+        self.timers.since_or_deadline = self.waits_since();
+        let progressed = self.outbox.take_progress();
+        if !self.wants_write() {
+            (self.timers.stalled, self.ping_waits) = (None, false);
+        } else if progressed || self.timers.stalled.is_none() {
+            self.timers.stalled = Some(self.timers.now);
+        }
         self.timers.now = self.timers.now.max(now);
-        if self.wants_write() || self.timers.stalled.is_some() {
+        if self.wants_write() {
+            self.outbox.note_wait();
             self.watch_writes();
         }
         match self.state {
@@ -86,7 +96,7 @@ impl Connection {
             State::CloseSent | State::CloseReceived | State::Closed => {
                 if self.timers.since_or_deadline.is_some_and(|deadline| deadline <= self.timers.now) {
                     self.end(Cause::CloseTimeout, None);
-                    self.give_up = true;
+                    self.transport = Transport::GivenUp;
                 }
             }
         }
@@ -108,13 +118,13 @@ impl Connection {
             ),
         };
         let due = if self.state == State::Open {
-            let keepalive = config.keepalive.map(|keepalive| match timers.since_or_deadline {
+            let keepalive = config.keepalive.map(|keepalive| match self.waits_since() {
                 Some(since) => since + keepalive.within,
                 None => timers.last_received + keepalive.every,
             });
             earlier(keepalive, config.idle.map(|idle| timers.last_message + idle))
         } else {
-            timers.since_or_deadline
+            self.waits_since()
         };
         earlier(stall, due)
     }
@@ -144,6 +154,7 @@ impl Connection {
                 self.queue_control(OpCode::Ping, &payload);
                 self.timers.note_ping(&payload);
                 self.timers.since_or_deadline = Some(self.timers.now);
+                self.ping_waits = true;
             }
             _ => {}
         }
@@ -157,25 +168,33 @@ impl Connection {
     }
 
     fn watch_writes(&mut self) {
-        if !self.wants_write() {
-            self.timers.stalled = None;
-            return;
+        let stalled =
+            self.timers.stalled.is_some_and(|since| since + self.config.write_stall <= self.timers.now);
+        if stalled && self.transport != Transport::GivenUp {
+            self.give_up(Cause::WriteStall, "peer does not read");
         }
-        let progressed = self.outbox.note_wait();
-        match self.timers.stalled {
-            Some(since) if !progressed => {
-                if since + self.config.write_stall <= self.timers.now {
-                    self.give_up(Cause::WriteStall, "peer does not read");
-                }
-            }
-            _ => self.timers.stalled = Some(self.timers.now),
+    }
+
+    /// What is waited for cannot come before what asks for it has left: as long as the transport takes something, the
+    /// wait begins anew.
+    fn waits_since(&self) -> Option<Timestamp> {
+        let wait = match self.state {
+            State::Open if self.ping_waits => Duration::ZERO,
+            State::CloseSent | State::Closed => self.config.close_within,
+            // Nothing, or the application.
+            State::Open | State::CloseReceived => return self.timers.since_or_deadline,
+        };
+        if self.outbox.has_progressed() {
+            self.timers.since_or_deadline.map(|_| self.timers.now + wait)
+        } else {
+            self.timers.since_or_deadline
         }
     }
 
     /// Ends the connection at once: one try to tell the peer, no waiting for it.
     fn give_up(&mut self, cause: Cause, reason: &str) {
         self.end(cause, Some(Close::new(CloseCode::INTERNAL_ERROR, reason)));
-        self.give_up = true;
+        self.transport = Transport::GivenUp;
     }
 }
 

@@ -239,3 +239,56 @@ impl fmt::Display for BuildError {
 impl core::error::Error for BuildError {}
 
 const _: () = assert!(size_of::<HandshakeError>() == 1);
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::string::ToString;
+
+    use super::*;
+
+    const STATUSES: [(HandshakeError, u16); 26] = [
+        (HandshakeError::NotHttp, 400),
+        (HandshakeError::ControlCharacter, 400),
+        (HandshakeError::FoldedLine, 400),
+        (HandshakeError::InvalidHead, 400),
+        (HandshakeError::HeadTooLarge, 431),
+        (HandshakeError::TooManyHeaders, 431),
+        (HandshakeError::HttpVersion, 505),
+        (HandshakeError::Incomplete, 400),
+        (HandshakeError::Timeout, 408),
+        (HandshakeError::InvalidTarget, 400),
+        (HandshakeError::InvalidHost, 400),
+        (HandshakeError::MethodNotGet, 405),
+        (HandshakeError::NotUpgrade, 426),
+        (HandshakeError::InvalidConnection, 400),
+        (HandshakeError::UnexpectedBody, 400),
+        (HandshakeError::WrongVersion, 426),
+        (HandshakeError::RepeatedVersion, 400),
+        (HandshakeError::InvalidKey, 400),
+        (HandshakeError::InvalidProtocols, 400),
+        (HandshakeError::TooManyProtocols, 400),
+        (HandshakeError::InvalidExtensions, 400),
+        (HandshakeError::OriginRefused, 403),
+        (HandshakeError::InvalidUpgrade, 502),
+        (HandshakeError::WrongAccept, 502),
+        (HandshakeError::UnexpectedExtension, 502),
+        (HandshakeError::UnexpectedProtocol, 502),
+    ];
+
+    #[test]
+    fn every_error_has_its_status_and_names_its_rule() {
+        let mut texts = BTreeSet::new();
+        for (error, status) in STATUSES {
+            assert_eq!(error.http_status(), status, "{error}");
+            let text = error.to_string();
+            assert!(text.contains("(RFC ") && text.ends_with(')'), "{text}");
+            assert!(texts.insert(text), "{error} says what another says");
+        }
+    }
+
+    #[test]
+    fn a_reserved_header_is_named() {
+        assert!(BuildError::ReservedHeader("host").to_string().contains("`host`"));
+    }
+}

@@ -459,6 +459,35 @@ fn r050_pings_of_one_read() {
     }
 }
 
+/// What was blocked, or has answered many Pings, does so no less once it has been written out.
+#[test]
+fn r050_pings_of_one_read_among_messages() {
+    for end in BOTH {
+        let (mut conn, mut inbox) = end.open(quiet());
+        for round in 0..50 {
+            if round % 10 == 9 {
+                conn.send("blocked").unwrap();
+                conn.tick(START);
+                drain(&mut conn);
+            }
+            let mut bytes = end.incoming(FIN | TEXT, b"m");
+            for n in 0..10 {
+                bytes.extend(end.incoming(FIN | PING, &[n, 7, 7]));
+            }
+            let mut bytes = &bytes[..];
+            while !bytes.is_empty() {
+                fill(&mut inbox, &mut bytes);
+                while inbox.next(&mut conn).unwrap() {
+                    conn.send(inbox.message().unwrap()).unwrap();
+                }
+            }
+            let frames = sent(&mut conn);
+            let pongs: Vec<u8> = frames.iter().skip(1).map(|frame| frame.payload[0]).collect();
+            assert_eq!(pongs, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "{end:?}, round {round}: {frames:?}");
+        }
+    }
+}
+
 /// "A Pong frame MAY be sent unsolicited. [...] A response to an unsolicited Pong frame is not expected" (§5.5.3).
 #[test]
 fn r051_unsolicited_pongs() {

@@ -1,6 +1,5 @@
 //! Frames and their headers: RFC 6455 §5.1 to §5.3.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use websans::frame::{Header, OpCode};
@@ -378,7 +377,7 @@ fn r046_keys_of_the_operating_system_look_random() {
     let (mut one, mut other) = (keys(), keys());
     let drawn: Vec<u32> = (0..1_000_000).map(|_| u32::from_be_bytes(one())).collect();
     // 10^6 draws from 2^32: 116 repetitions are to be expected, with a deviation of 11.
-    let repeated = drawn.len() - drawn.iter().collect::<HashSet<_>>().len();
+    let repeated = drawn.len() - drawn.iter().collect::<std::collections::HashSet<_>>().len();
     assert!((30..250).contains(&repeated), "{repeated} keys came twice");
     for bit in 0..32 {
         let ones = drawn.iter().filter(|&&key| key >> bit & 1 == 1).count();

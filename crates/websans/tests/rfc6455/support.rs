@@ -5,6 +5,7 @@
 use core::time::Duration;
 
 use bytes::Buf;
+use websans::deflate::{self, Codec, Decode, Decoded, Encode};
 use websans::{
     Cause, Close, CloseCode, Config, Connection, Event, Inbox, Initiator, Kind, Message, Negotiated, Outcome,
     ProtocolError, Reply, Role, Timestamp,
@@ -410,8 +411,8 @@ pub(crate) fn ended(outcome: &Outcome) -> Ended {
     (outcome_close(sent.as_ref()), outcome_close(received.as_ref()), *initiator, *cause, outcome.code())
 }
 
-/// A compression that fits here: pairs of a count and a byte. It has what the hooks are about, output out of
-/// proportion to its input and pieces that are cut anywhere, and agrees with what the peer's side below makes.
+/// A compression that fits here: pairs of a count and a byte. It has what the hooks are about: output out of proportion
+/// to its input, and pieces that are cut anywhere.
 #[derive(Default)]
 pub(crate) struct RunLength {
     count: Option<u8>,
@@ -424,24 +425,23 @@ impl RunLength {
         let runs = payload.chunk_by(|a, b| a == b).flat_map(|run| run.chunks(255));
         runs.flat_map(|run| [u8::try_from(run.len()).expect("at most 255"), run[0]]).collect()
     }
+
+    pub(crate) fn inflate(compressed: &[u8]) -> Vec<u8> {
+        compressed.chunks(2).flat_map(|pair| vec![pair[1]; usize::from(pair[0])]).collect()
+    }
 }
 
-impl websans::deflate::Decode for RunLength {
-    fn decode(
-        &mut self,
-        input: &mut &[u8],
-        last: bool,
-        limit: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<websans::deflate::Decoded, ProtocolError> {
-        let start = out.len();
+impl Decode for RunLength {
+    fn decode(&mut self, input: &mut &[u8], last: bool, out: &mut [u8]) -> Result<Decoded, ProtocolError> {
+        let mut written = 0;
         loop {
             let (count, byte) = self.rest;
-            let n = usize::from(count).min(limit - (out.len() - start));
-            out.resize(out.len() + n, byte);
+            let n = usize::from(count).min(out.len() - written);
+            out[written..written + n].fill(byte);
+            written += n;
             self.rest.0 -= u8::try_from(n).expect("at most 255");
             if self.rest.0 > 0 {
-                return Ok(websans::deflate::Decoded::Full);
+                return Ok(Decoded::Full);
             }
             let Some((&byte, rest)) = input.split_first() else { break };
             *input = rest;
@@ -453,11 +453,11 @@ impl websans::deflate::Decode for RunLength {
         if last && self.count.take().is_some() {
             return Err(ProtocolError::InvalidDeflate);
         }
-        Ok(websans::deflate::Decoded::Drained)
+        Ok(Decoded::Drained(written))
     }
 }
 
-impl websans::deflate::Encode for RunLength {
+impl Encode for RunLength {
     fn wants(&mut self, _kind: Kind, len: Option<usize>) -> bool {
         len != Some(0)
     }
@@ -470,8 +470,7 @@ impl websans::deflate::Encode for RunLength {
 /// A connection that has agreed on compression.
 pub(crate) fn open_compressed(end: End, config: Config) -> (Connection, Inbox) {
     let mut negotiated = Negotiated::default();
-    negotiated.deflate = Some(websans::deflate::Parameters::default());
-    negotiated.codec =
-        Some(websans::deflate::Codec::new(Box::new(RunLength::default()), Box::new(RunLength::default())));
+    negotiated.deflate = Some(deflate::Parameters::default());
+    negotiated.codec = Some(Codec::new(Box::new(RunLength::default()), Box::new(RunLength::default())));
     websans::open(end.role(), config, negotiated, START)
 }

@@ -1,0 +1,195 @@
+//! Any method of the core at any time: nothing panics, and what has ended has ended.
+
+use bytes::Buf;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use websans::{
+    CloseCode, Connection, Event, Hangup, Inbox, Kind, Message, Outcome, Payload, ProtocolError, SendError, State,
+    Timestamp,
+};
+
+use crate::strategies;
+use crate::wire::stream;
+
+/// A call of one of the public methods of [`Connection`], [`Inbox`] or [`Outbox`](websans::Outbox).
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// As many of these bytes as there is room for arrive in the inbox.
+    Feed(Vec<u8>),
+    /// These arrive in a buffer of the caller's, who looks at the events.
+    Receive(Vec<u8>),
+    /// These too, and their parts are handed to the inbox.
+    Accept(Vec<u8>),
+    /// [`Inbox::next`].
+    Next,
+    /// [`Inbox::next_chunk`].
+    NextChunk,
+    /// [`Inbox::filled`], whether it is true or not.
+    Filled(usize),
+    /// [`Inbox::preload`].
+    Preload(Vec<u8>),
+    /// [`Connection::send`].
+    Send(Kind, Vec<u8>),
+    /// [`Connection::send_part`].
+    Part(Kind, Vec<u8>, bool),
+    /// [`Connection::ping`] if true, [`Connection::pong`] if not.
+    Control(bool, Vec<u8>),
+    /// [`Connection::close`].
+    Close(u16, String),
+    /// [`Connection::fail`].
+    Fail,
+    /// [`Connection::eof`].
+    Eof,
+    /// [`Connection::abort`].
+    Abort,
+    /// [`Connection::tick`] so many nanoseconds later.
+    Tick(u64),
+    /// So many bytes are written.
+    Write(usize),
+    /// [`Outbox::take_chunk`](websans::Outbox::take_chunk).
+    Take,
+    /// Both are parked, and a buffer is lent if true.
+    Park(bool),
+    /// [`Connection::set_streamed`].
+    Streamed(bool),
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        strategies::conversation().prop_map(|frames| stream(&frames, true)),
+        strategies::conversation().prop_map(|frames| stream(&frames, false)),
+        vec(any::<u8>(), 0..20),
+    ]
+}
+
+/// Any call.
+pub fn call() -> impl Strategy<Value = Call> {
+    let kind = || prop_oneof![Just(Kind::Text), Just(Kind::Binary)];
+    prop_oneof![
+        4 => bytes().prop_map(Call::Feed),
+        2 => bytes().prop_map(Call::Receive),
+        1 => bytes().prop_map(Call::Accept),
+        3 => Just(Call::Next),
+        3 => Just(Call::NextChunk),
+        1 => (0..100_000usize).prop_map(Call::Filled),
+        1 => bytes().prop_map(Call::Preload),
+        2 => (kind(), strategies::payload()).prop_map(|(kind, bytes)| Call::Send(kind, bytes)),
+        3 => (kind(), strategies::payload(), any::<bool>()).prop_map(|(kind, bytes, last)| Call::Part(kind, bytes, last)),
+        2 => (any::<bool>(), vec(any::<u8>(), 0..130)).prop_map(|(ping, bytes)| Call::Control(ping, bytes)),
+        1 => (900..5100u16, ".{0,150}").prop_map(|(code, reason)| Call::Close(code, reason)),
+        1 => Just(Call::Fail),
+        1 => Just(Call::Eof),
+        1 => Just(Call::Abort),
+        3 => (0..20_000_000_000u64).prop_map(Call::Tick),
+        3 => (0..3000usize).prop_map(Call::Write),
+        1 => Just(Call::Take),
+        1 => any::<bool>().prop_map(Call::Park),
+        1 => any::<bool>().prop_map(Call::Streamed),
+    ]
+}
+
+/// Makes the calls one after the other.
+///
+/// # Panics
+/// If the core does, or if one of them changes what must not change.
+pub fn play((conn, inbox): (Connection, Inbox), calls: &[Call]) {
+    let mut caller = Caller { conn, inbox, now: 0, pool: Vec::new(), ended: None };
+    for call in calls {
+        caller.call(call);
+        caller.check();
+    }
+}
+
+struct Caller {
+    conn: Connection,
+    inbox: Inbox,
+    now: u64,
+    pool: Vec<Vec<u8>>,
+    ended: Option<Outcome>,
+}
+
+impl Caller {
+    fn call(&mut self, call: &Call) {
+        let Self { conn, inbox, .. } = self;
+        match call {
+            Call::Feed(bytes) => {
+                let spare = inbox.spare_mut();
+                let n = spare.len().min(bytes.len());
+                spare[..n].copy_from_slice(&bytes[..n]);
+                inbox.filled(n);
+            }
+            Call::Receive(bytes) => {
+                let mut bytes = bytes.clone();
+                let mut input = &mut bytes[..];
+                while let Ok(Some(event)) = conn.receive(&mut input) {
+                    assert!(self.ended.is_none(), "{event:?} after the end");
+                }
+            }
+            Call::Accept(bytes) => {
+                let mut bytes = bytes.clone();
+                let mut input = &mut bytes[..];
+                while let Ok(Some(event)) = conn.receive(&mut input) {
+                    if let Event::Part(part) = event {
+                        if let Ok(Some(Message::Text(text))) = inbox.accept(conn, part) {
+                            assert!(core::str::from_utf8(text.as_bytes()).is_ok());
+                        }
+                    }
+                }
+            }
+            Call::Next => {
+                let _ = inbox.next(conn);
+                if let Some(Message::Text(text)) = inbox.message() {
+                    assert!(core::str::from_utf8(text.as_bytes()).is_ok());
+                }
+            }
+            Call::NextChunk => {
+                let found = inbox.next_chunk(conn);
+                assert_eq!(found == Ok(true), inbox.chunk().is_some());
+            }
+            Call::Filled(n) => inbox.filled(*n),
+            Call::Preload(bytes) => inbox.preload(bytes),
+            Call::Send(kind, bytes) => _ = conn.send(Payload::new(*kind, &bytes[..])),
+            Call::Part(kind, bytes, last) => _ = conn.send_part(Payload::new(*kind, &bytes[..]), *last),
+            Call::Control(true, bytes) => _ = conn.ping(bytes),
+            Call::Control(false, bytes) => _ = conn.pong(bytes),
+            Call::Close(code, reason) => {
+                if let Some(code) = CloseCode::new(*code) {
+                    let _ = conn.close(code, reason);
+                }
+            }
+            Call::Fail => conn.fail(ProtocolError::InvalidUtf8),
+            Call::Eof => conn.eof(),
+            Call::Abort => conn.abort(),
+            Call::Tick(step) => {
+                self.now += step;
+                conn.tick(Timestamp::from_nanos(self.now));
+            }
+            Call::Write(n) => conn.outbox().advance(*n),
+            Call::Take => drop(conn.outbox().take_chunk()),
+            Call::Park(lend) => {
+                conn.park();
+                self.pool.extend(inbox.park());
+                if *lend {
+                    inbox.lend(self.pool.pop().unwrap_or_default());
+                }
+            }
+            Call::Streamed(streamed) => conn.set_streamed(*streamed),
+        }
+    }
+
+    fn check(&mut self) {
+        let conn = &mut self.conn;
+        assert_eq!(conn.outcome().is_some(), conn.state() == State::Closed);
+        if let Some(ended) = &self.ended {
+            assert_eq!(conn.outcome(), Some(ended), "the outcome changed");
+            assert_eq!(conn.send("late"), Err(SendError::Closing));
+            assert_eq!(conn.ping(b"late"), Err(SendError::Closing));
+        } else {
+            self.ended = conn.outcome().cloned();
+        }
+        assert!(conn.hangup() == Hangup::NotYet || conn.state() == State::Closed);
+        assert_eq!(conn.wants_write(), conn.outbox().len() > 0);
+        assert!(conn.state() == State::Open || conn.deadline().is_some(), "an ending without a deadline");
+        let _ = format!("{conn:?} {:?} {:?}", self.inbox, conn.outcome().map(ToString::to_string));
+    }
+}
