@@ -294,11 +294,16 @@ impl Outbox {
     ///
     /// [RFC 6455 §5.5.3]: https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
     pub(crate) fn push_pong(&mut self, key: Option<[u8; 4]>, payload: &[u8]) {
-        let unwritten = self.last_pong > 0 && self.tail.len() - self.tail_read >= usize::from(self.last_pong);
+        // Behind a Pong in the slot there is none in the tail, so they go in the order of their Pings.
+        let slot_is_free = self.pong().is_none();
+        let unwritten = slot_is_free
+            && self.last_pong > 0
+            && self.tail.len() - self.tail_read >= usize::from(self.last_pong);
         let len = payload.len() + if key.is_some() { 6 } else { 2 };
-        let batched = !self.blocked && usize::from(self.pong_bytes) + len <= PONG_BATCH;
+        let batched = slot_is_free && !self.blocked && usize::from(self.pong_bytes) + len <= PONG_BATCH;
         if unwritten && !batched {
             self.tail.truncate(self.tail.len() - usize::from(self.last_pong));
+            self.pong_bytes = self.pong_bytes.saturating_sub(self.last_pong);
         }
         if unwritten || batched {
             self.push_control(OpCode::Pong, key, payload);

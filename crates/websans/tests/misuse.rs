@@ -462,6 +462,22 @@ fn two_connections_at_one_inbox_that_reads_into_place() {
                 assert_text(inbox.message());
                 let _ = inbox.next(&mut one);
                 assert_text(inbox.message());
+
+                // A whole message of a third one, and garbage where such a message would lie otherwise.
+                let (mut one, mut inbox) = end.open(quiet());
+                inbox.lend(vec![0xff; 4096]);
+                inbox.preload(&[&[0xff; 30][..], &long[..long.len() - 40]].concat());
+                let mut sink = end.open(quiet()).0;
+                let _ = inbox.next(&mut sink);
+                inbox.preload(&long[..long.len() - 40]);
+                if inbox.next(&mut one).is_err() {
+                    continue;
+                }
+                let mut third = end.open(quiet()).0;
+                let mut bytes = &end.incoming(FIN | TEXT, b"ascii")[..];
+                fill(&mut inbox, &mut bytes);
+                let _ = inbox.next(&mut third);
+                assert_text(inbox.message());
             }
         }
     }
@@ -503,6 +519,94 @@ fn parts_that_were_tampered_with() {
                             (turn.next().unwrap())(&mut part);
                             if let Ok(message) = inbox.accept(&mut conn, part) {
                                 assert_text(message);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Parts can be copied: some come twice, in another order, or after the failure that they have caused.
+#[test]
+fn parts_that_come_again() {
+    for end in BOTH {
+        let mut conn = end.open(quiet()).0;
+        let mut frames = [
+            end.incoming(TEXT, b"\xffa"),
+            end.incoming(0, b"b"),
+            end.incoming(FIN, b"c"),
+            end.incoming(TEXT, b"\xc3"),
+            end.incoming(FIN, b"\xa4"),
+            end.incoming(BINARY, b"\xff"),
+            end.incoming(FIN, b"d"),
+        ];
+        let mut parts = Vec::new();
+        for frame in &mut frames {
+            let mut input = &mut frame[..];
+            let Ok(Some(Event::Part(part))) = conn.receive(&mut input) else { panic!("a part") };
+            parts.push(part);
+        }
+        for sequence in 0..parts.len().pow(4) {
+            let (mut conn, mut inbox) = end.open(quiet());
+            let mut rest = sequence;
+            for _ in 0..4 {
+                if let Ok(message) = inbox.accept(&mut conn, parts[rest % parts.len()]) {
+                    assert_text(message);
+                }
+                rest /= parts.len();
+            }
+        }
+    }
+}
+
+/// All ways into an inbox in turns, with texts that are cut within characters: what is lent as text is text.
+#[test]
+fn all_ways_of_reading_in_turns() {
+    for end in BOTH {
+        let frames = [
+            end.incoming(FIN | TEXT, "\u{e4}\u{20ac}".as_bytes()),
+            end.incoming(TEXT, b"\xc3"),
+            end.incoming(0, b"\xa4"),
+            end.incoming(FIN, b"\xa4"),
+            end.incoming_close(1000, ""),
+        ];
+        // Some of the bytes by `next`, some by `next_chunk`, some by `accept`, for one connection or another.
+        for (from, to) in (0..4).flat_map(|from| (from + 1..5).map(move |to| (from, to))) {
+            let bytes = frames[from..=to].concat();
+            for cut in 1..bytes.len().min(24) {
+                for ways in 0..6usize.pow(3) {
+                    let (mut one, mut inbox) = end.open(quiet());
+                    let mut other = end.open(quiet()).0;
+                    receive(&mut other, &end.incoming(TEXT, b""));
+                    let mut rest = ways;
+                    for piece in bytes.chunks(cut).take(3) {
+                        let way = rest % 6;
+                        rest /= 6;
+                        let conn = if way < 3 { &mut one } else { &mut other };
+                        if way % 3 == 2 {
+                            let mut piece = piece.to_vec();
+                            let mut input = &mut piece[..];
+                            while let Ok(Some(event)) = conn.receive(&mut input) {
+                                if let Event::Part(part) = event {
+                                    if let Ok(message) = inbox.accept(conn, part) {
+                                        assert_text(message);
+                                    }
+                                }
+                            }
+                            continue;
+                        }
+                        let mut left = piece;
+                        while !left.is_empty() {
+                            fill(&mut inbox, &mut left);
+                            loop {
+                                let more =
+                                    if way % 3 == 0 { inbox.next(conn) } else { inbox.next_chunk(conn) };
+                                if more != Ok(true) {
+                                    break;
+                                }
+                                assert_text(inbox.message());
                             }
                         }
                     }

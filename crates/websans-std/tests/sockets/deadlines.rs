@@ -287,7 +287,7 @@ fn a_slow_reader_is_not_given_up() {
         let mut raw = Raw::new(end.peer(), theirs);
         let peer = thread::spawn(move || {
             let mut came = 0;
-            while came < 1_000_000 {
+            while came < 1_500_000 {
                 let mut bytes = [0; 16 << 10];
                 came += std::io::Read::read(&mut raw.io, &mut bytes).unwrap();
                 thread::sleep(millis(50));
@@ -295,7 +295,7 @@ fn a_slow_reader_is_not_given_up() {
             raw
         });
         let started = Instant::now();
-        ours.send(pattern(1_000_000)).unwrap();
+        ours.send(pattern(1_500_000)).unwrap();
         assert!(started.elapsed() > millis(1500), "{:?}: that was no slow reader", started.elapsed());
         peer.join().unwrap();
     });

@@ -109,11 +109,6 @@ fn bulk_of_short_messages_both_ways_does_not_deadlock() {
     within(80, || duplex(tight_tcp(), 1000, 8 << 20));
 }
 
-#[test]
-fn zz_probe() {
-    within(80, || duplex(tcp(), 1000, 32 << 20));
-}
-
 /// More than all buffers in between hold, in one message each way.
 #[test]
 fn one_huge_message_each_way_does_not_deadlock() {

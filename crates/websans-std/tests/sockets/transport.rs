@@ -280,7 +280,7 @@ fn a_halting_stream_takes_long_messages_in_order() {
             }
         });
         for n in 0..30 {
-            habits.most_write.store([usize::MAX, 1000, 333, 1 << 14][n % 4], SeqCst);
+            habits.most_write.store([usize::MAX, 1000, 13, 1 << 14][n % 4], SeqCst);
             ours.feed(pattern(n * 10_000)).unwrap();
             ours.feed(format!("after {n}")).unwrap();
             let piece = pattern(20_000);

@@ -90,7 +90,7 @@ impl HandshakeError {
             Self::OriginRefused => 403,
             Self::MethodNotGet => 405,
             Self::Timeout => 408,
-            Self::NotUpgrade | Self::WrongVersion => 426,
+            Self::WrongVersion => 426,
             Self::HeadTooLarge | Self::TooManyHeaders => 431,
             Self::HttpVersion => 505,
             Self::InvalidUpgrade
@@ -260,7 +260,7 @@ mod tests {
         (HandshakeError::InvalidTarget, 400),
         (HandshakeError::InvalidHost, 400),
         (HandshakeError::MethodNotGet, 405),
-        (HandshakeError::NotUpgrade, 426),
+        (HandshakeError::NotUpgrade, 400),
         (HandshakeError::InvalidConnection, 400),
         (HandshakeError::UnexpectedBody, 400),
         (HandshakeError::WrongVersion, 426),

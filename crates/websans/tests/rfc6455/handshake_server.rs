@@ -198,7 +198,7 @@ fn r003_upgrade_contains_websocket() {
     ]);
     refused(
         HandshakeError::NotUpgrade,
-        426,
+        400,
         &[
             with("Upgrade", &[]),
             with("Upgrade", &["Upgrade:"]),
