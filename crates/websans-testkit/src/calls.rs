@@ -4,8 +4,8 @@ use bytes::Buf;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use websans::{
-    CloseCode, Connection, Event, Hangup, Inbox, Kind, Message, Outcome, Payload, ProtocolError, SendError, State,
-    Timestamp,
+    CloseCode, Connection, Event, Hangup, Inbox, Kind, Message, Outcome, Payload, ProtocolError, SendError,
+    State, Timestamp,
 };
 
 use crate::strategies;
@@ -188,7 +188,9 @@ impl Caller {
             self.ended = conn.outcome().cloned();
         }
         assert!(conn.hangup() == Hangup::NotYet || conn.state() == State::Closed);
-        assert_eq!(conn.wants_write(), conn.outbox().len() > 0);
+        let waits = conn.outbox().len();
+        assert_eq!(conn.wants_write(), waits > 0);
+        assert_eq!(conn.outbox().is_empty(), waits == 0);
         assert!(conn.state() == State::Open || conn.deadline().is_some(), "an ending without a deadline");
         let _ = format!("{conn:?} {:?} {:?}", self.inbox, conn.outcome().map(ToString::to_string));
     }

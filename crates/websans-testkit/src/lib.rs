@@ -10,7 +10,11 @@
 //! * [`calls`](mod@calls) makes any call at any time.
 //! * [`stored`] is a DEFLATE without compression, to exercise the core's two hooks.
 //! * [`dice`] is the only source of chance.
-#![allow(clippy::exhaustive_enums, clippy::exhaustive_structs, reason = "written as literals and matched by tests")]
+#![allow(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "written as literals and matched by tests"
+)]
 
 pub mod calls;
 pub mod cases;

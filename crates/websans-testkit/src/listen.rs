@@ -2,8 +2,10 @@
 
 use bytes::Buf;
 use websans::text::Utf8;
-use websans::{Connection, Event, Hangup, Inbox, Kind, Message, Negotiated, Outcome, Part, ProtocolError, Role};
-use websans::{Config, Timestamp};
+use websans::{
+    Config, Connection, Event, Hangup, Inbox, Kind, Message, Negotiated, Outcome, Part, ProtocolError, Reply, Role,
+    State, Timestamp,
+};
 
 use crate::oracle;
 
@@ -72,7 +74,8 @@ pub fn listen<'p>(
     (mut conn, mut inbox): (Connection, Inbox),
     pieces: impl IntoIterator<Item = &'p [u8]>,
 ) -> Heard {
-    let mut ear = Ear { way, heard: Vec::new(), written: Vec::new(), error: None, parts: None, text: Utf8::new() };
+    let mut ear =
+        Ear { way, heard: Vec::new(), written: Vec::new(), error: None, parts: None, text: Utf8::new() };
     let mut fed = 0;
     for piece in pieces {
         fed += piece.len() as u64;
@@ -82,13 +85,14 @@ pub fn listen<'p>(
         }
     }
     let outcome = conn.outcome().cloned();
-    let closed = outcome.as_ref().is_some_and(|outcome| outcome.received.is_some());
     let end = match ear.error {
         Some(error) => oracle::End::Failed(error),
-        None if closed => oracle::End::Closed,
+        None if conn.close_received().is_some() => oracle::End::Closed,
         None => oracle::End::Open,
     };
-    assert_eq!(outcome.is_some(), end != oracle::End::Open, "an outcome comes with the end: {conn:?}");
+    // Unless it is for the application to answer the Close.
+    let ended = end != oracle::End::Open && conn.state() != State::CloseReceived;
+    assert_eq!(outcome.is_some(), ended, "an outcome comes with the end: {conn:?}");
     let counted = conn.stats().bytes_received;
     // An inbox throws away what it holds behind a violation.
     let thrown_away = ear.error.is_some() && !way.sees_all();
@@ -117,14 +121,18 @@ pub fn judge(way: Way, server: bool, config: &Config, pieces: &[&[u8]]) -> oracl
         assert_eq!(heard.events, meaning.events, "{way:?}, server {server}, {pieces:02x?}");
     } else {
         let messages: Vec<_> = meaning.events.iter().filter(is_message).collect();
-        assert_eq!(heard.events.iter().collect::<Vec<_>>(), messages, "{way:?}, server {server}, {pieces:02x?}");
+        assert_eq!(
+            heard.events.iter().collect::<Vec<_>>(),
+            messages,
+            "{way:?}, server {server}, {pieces:02x?}"
+        );
     }
-    check_replies(way, server, &heard, &meaning);
+    check_replies(way, server, config, &heard, &meaning);
     meaning
 }
 
 /// Pings are answered in order, a Close or a violation by one Close, and nothing else is said.
-fn check_replies(way: Way, server: bool, heard: &Heard, meaning: &oracle::Meaning) {
+fn check_replies(way: Way, server: bool, config: &Config, heard: &Heard, meaning: &oracle::Meaning) {
     let replies = oracle::read(&heard.written, &oracle::Rules::unlimited(!server));
     assert_eq!(replies.used, heard.written.len(), "half a frame was written");
     let mut replies = replies.events.into_iter().peekable();
@@ -132,15 +140,17 @@ fn check_replies(way: Way, server: bool, heard: &Heard, meaning: &oracle::Meanin
         oracle::Event::Ping(payload) => Some(payload),
         _ => None,
     });
-    let pings: Vec<_> = pings.collect();
+    let pings: Vec<_> = pings.filter(|_| config.pong_reply == Reply::Automatic).collect();
     for (n, &ping) in pings.iter().enumerate() {
-        let answered = replies.next_if(|reply| matches!(reply, oracle::Event::Pong(payload) if payload == ping));
+        let answered =
+            replies.next_if(|reply| matches!(reply, oracle::Event::Pong(payload) if payload == ping));
         // Where many are looked at in one step, the newest is answered in any case (RFC 6455 §5.5.3).
         let must = way.sees_all() || n + 1 == pings.len();
         assert!(answered.is_some() || !must, "Ping {n} is not answered");
     }
     let code = match (meaning.end, meaning.events.last()) {
         (oracle::End::Open, _) => None,
+        (oracle::End::Closed, _) if config.close_reply == Reply::WhenAsked => None,
         (oracle::End::Failed(error), _) => Some(Some((error.close_code().get(), error.reason().to_owned()))),
         (oracle::End::Closed, Some(oracle::Event::Close(Some((1010, reason))))) if server => {
             Some(Some((1000, reason.clone())))

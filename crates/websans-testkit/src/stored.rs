@@ -91,12 +91,7 @@ impl Unstore {
 }
 
 impl Decode for Unstore {
-    fn decode(
-        &mut self,
-        input: &mut &[u8],
-        last: bool,
-        out: &mut [u8],
-    ) -> Result<Decoded, ProtocolError> {
+    fn decode(&mut self, input: &mut &[u8], last: bool, out: &mut [u8]) -> Result<Decoded, ProtocolError> {
         let mut bytes = Vec::new();
         let full = self.inflate(input, last, out.len(), &mut bytes)?;
         out[..bytes.len()].copy_from_slice(&bytes);

@@ -62,7 +62,9 @@ fn message() -> impl Strategy<Value = Vec<Frame>> {
 /// A Ping or a Pong.
 pub fn control() -> impl Strategy<Value = Frame> {
     (prop_oneof![Just(opcode::PING), Just(opcode::PONG)], vec(any::<u8>(), 0..=125), 0..=2u8).prop_map(
-        |(opcode, payload, short)| Frame::new(opcode, if short > 0 { &payload[..payload.len() / 10] } else { &payload }),
+        |(opcode, payload, short)| {
+            Frame::new(opcode, if short > 0 { &payload[..payload.len() / 10] } else { &payload })
+        },
     )
 }
 
@@ -79,8 +81,8 @@ pub fn close() -> impl Strategy<Value = Frame> {
 /// Legal frames: whole messages with control frames between their fragments, and perhaps a Close and more behind it.
 pub fn conversation() -> impl Strategy<Value = Vec<Frame>> {
     let controls = vec((any::<Index>(), control()), 0..4);
-    (vec(message(), 0..5), controls, proptest::option::weighted(0.3, (close(), vec(control(), 0..2)))).prop_map(
-        |(messages, controls, end)| {
+    (vec(message(), 0..5), controls, proptest::option::weighted(0.3, (close(), vec(control(), 0..2))))
+        .prop_map(|(messages, controls, end)| {
             let mut frames: Vec<Frame> = messages.into_iter().flatten().collect();
             for (at, control) in controls {
                 frames.insert(at.index(frames.len() + 1), control);
@@ -90,8 +92,7 @@ pub fn conversation() -> impl Strategy<Value = Vec<Frame>> {
                 frames.extend(rest);
             }
             frames
-        },
-    )
+        })
 }
 
 /// Any frame, most of them with a fault.

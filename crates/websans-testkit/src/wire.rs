@@ -50,7 +50,15 @@ impl Frame {
     /// A final, unmasked frame.
     #[must_use]
     pub fn new(opcode: u8, payload: impl Into<Vec<u8>>) -> Self {
-        Self { fin: true, rsv: 0, opcode, key: None, form: Form::Minimal, declared: None, payload: payload.into() }
+        Self {
+            fin: true,
+            rsv: 0,
+            opcode,
+            key: None,
+            form: Form::Minimal,
+            declared: None,
+            payload: payload.into(),
+        }
     }
 
     /// A text frame.

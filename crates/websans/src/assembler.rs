@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem;
 
 use crate::deflate::{Decode, Decoded};
 use crate::error::ProtocolError;
@@ -20,11 +21,21 @@ pub(crate) struct Assembler {
     decode: Option<Box<dyn Decode>>,
     kind: Kind,
     utf8: Utf8,
+    /// `bytes[..len]` is all of the message so far, and all of it has been through `utf8` if it is text.
+    whole: bool,
 }
 
 impl Assembler {
     pub(crate) fn new(decode: Option<Box<dyn Decode>>) -> Self {
-        Self { bytes: Vec::new(), len: 0, inflated: 0, decode, kind: Kind::Binary, utf8: Utf8::new() }
+        Self {
+            bytes: Vec::new(),
+            len: 0,
+            inflated: 0,
+            decode,
+            kind: Kind::Binary,
+            utf8: Utf8::new(),
+            whole: false,
+        }
     }
 
     /// Starts a message. All of it is checked as being of this kind, whatever its parts claim to be.
@@ -34,6 +45,7 @@ impl Assembler {
         self.len = 0;
         self.inflated = 0;
         self.utf8 = Utf8::new();
+        self.whole = true;
     }
 
     /// The kind of the message.
@@ -57,6 +69,7 @@ impl Assembler {
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.len = 0;
+        self.whole = false;
     }
 
     /// Gives storage beyond `keep` bytes back. Nothing must be gathered.
@@ -65,12 +78,6 @@ impl Assembler {
         if self.is_empty() && self.bytes.capacity() > keep {
             self.bytes = Vec::new();
         }
-    }
-
-    fn append(&mut self, payload: &[u8]) {
-        self.bytes.truncate(self.len);
-        self.bytes.extend_from_slice(payload);
-        self.len = self.bytes.len();
     }
 
     /// Room behind what has been gathered for at most `most` further bytes. When it falls short, it grows by as much as
@@ -92,9 +99,15 @@ impl Assembler {
         self.bytes.get_mut(self.len..).and_then(|room| room.get_mut(..n)).unwrap_or_default()
     }
 
-    /// Counts them as gathered.
-    pub(crate) fn keep(&mut self, n: usize) {
-        self.len += n;
+    /// Gathers them, and checks them.
+    pub(crate) fn keep(&mut self, n: usize, last: bool) -> Result<(), ProtocolError> {
+        let whole = mem::replace(&mut self.whole, false);
+        let end = self.len.saturating_add(n).min(self.bytes.len());
+        let kept = self.bytes.get(self.len..end).unwrap_or_default();
+        check(&mut self.utf8, self.kind, kept, last)?;
+        self.len = end;
+        self.whole = whole;
+        Ok(())
     }
 
     /// Adds the next part behind what has been gathered: inflated if need be, and checked.
@@ -110,26 +123,25 @@ impl Assembler {
             while self.inflate_step(&mut input, last, limit)? == Decoded::Full {}
             return Ok(());
         }
-        self.append(payload);
-        self.check(payload, last)
+        self.bytes.truncate(self.len);
+        self.bytes.extend_from_slice(payload);
+        self.keep(payload.len(), last)
     }
 
-    /// Whether the text so far ends with a whole character.
+    /// Whether what has been gathered is text, known to be UTF-8 from its beginning to its end.
     #[inline]
-    pub(crate) fn is_whole_text(&self) -> bool {
-        self.utf8.is_complete()
+    pub(crate) fn is_text(&self) -> bool {
+        self.whole && self.kind == Kind::Text && self.utf8.is_complete()
     }
 
-    /// Checks the next bytes of a text message; binary passes.
+    /// Checks the next bytes of the message, which are not gathered. `ascii`: they are known to be.
     #[inline]
-    pub(crate) fn check(&mut self, payload: &[u8], last: bool) -> Result<(), ProtocolError> {
+    pub(crate) fn check(&mut self, payload: &[u8], last: bool, ascii: bool) -> Result<(), ProtocolError> {
+        self.whole = false;
+        if ascii && self.utf8.is_complete() {
+            return Ok(());
+        }
         check(&mut self.utf8, self.kind, payload, last)
-    }
-
-    /// Checks the last `n` gathered bytes.
-    pub(crate) fn check_tail(&mut self, n: usize, last: bool) -> Result<(), ProtocolError> {
-        let tail = self.bytes.get(self.len.saturating_sub(n)..self.len).unwrap_or_default();
-        check(&mut self.utf8, self.kind, tail, last)
     }
 
     /// Inflates a bounded piece of what `input` holds behind what has been gathered. `Full`: call again. A message
@@ -155,12 +167,11 @@ impl Assembler {
         if decoded == Decoded::Full && n == 0 && input.len() == before {
             return Err(ProtocolError::InvalidDeflate);
         }
-        self.len += n;
         self.inflated += n as u64;
         if self.inflated > limit {
             return Err(ProtocolError::MessageTooBig);
         }
-        self.check_tail(n, last && decoded != Decoded::Full)?;
+        self.keep(n, last && decoded != Decoded::Full)?;
         // An error above ends the connection and the decompressor with it.
         self.decode = Some(decode);
         Ok(decoded)

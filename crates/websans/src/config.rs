@@ -46,8 +46,8 @@ pub struct Config {
     pub keepalive: Option<Keepalive>,
     /// Closes the connection (1001) when no message has been sent or received for this long. Default none.
     pub idle: Option<Duration>,
-    /// How long a closing handshake, and after it the peer's end of the transport, is waited for.
-    /// Default 5 s.
+    /// How long the answer to a Close, and after it the peer's end of the transport, is waited for. Default 5 s. It counts
+    /// from when the Close has left: what was queued before it has `write_stall` in all to leave.
     pub close_within: Duration,
     /// Gives the peer up when the transport has taken no byte for this long though some are waiting.
     /// Default 30 s.

@@ -81,6 +81,8 @@ struct Held {
 struct Ready {
     place: Place,
     kind: Kind,
+    /// It is one whole text message, checked from its beginning to its end.
+    is_text: bool,
     first: bool,
     last: bool,
 }
@@ -92,7 +94,8 @@ enum Place {
     Assembly,
 }
 
-const NOT_READY: Ready = Ready { place: Place::Nowhere, kind: Kind::Binary, first: false, last: false };
+const NOT_READY: Ready =
+    Ready { place: Place::Nowhere, kind: Kind::Binary, is_text: false, first: false, last: false };
 
 /// A piece of a message, unmasked, inflated and checked, lent by the [`Inbox`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,9 +229,13 @@ impl Inbox {
     #[must_use]
     #[inline]
     pub fn message(&self) -> Option<Message<'_>> {
-        // A chunk that is first and last was checked from end to end.
+        // A chunk that was lent as one is a message only if it is all of it.
         let chunk = self.chunk().filter(|chunk| chunk.first && chunk.last)?;
-        Some(to_message(chunk.kind, chunk.payload))
+        match chunk.kind {
+            Kind::Text if self.ready.is_text => Some(Message::Text(text::checked(chunk.payload))),
+            Kind::Text => core::str::from_utf8(chunk.payload).ok().map(Message::Text),
+            Kind::Binary => Some(Message::Binary(chunk.payload)),
+        }
     }
 
     /// Goes on to the next piece of a message as it arrives, in bounded memory whatever the message's length:
@@ -275,9 +282,7 @@ impl Inbox {
                 continue;
             }
             let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
-            if !(part.ascii && self.assembler.is_whole_text()) {
-                self.assembler.check(payload, part.last).map_err(|error| fail(conn, error))?;
-            }
+            self.assembler.check(payload, part.last, part.ascii).map_err(|error| self.fail(conn, error))?;
             if part.len > 0 || part.last || self.fresh {
                 self.offer(Place::Buffer { start: part.start, len: part.len }, part.last);
                 return Ok(true);
@@ -289,7 +294,7 @@ impl Inbox {
     #[must_use]
     #[inline]
     pub fn chunk(&self) -> Option<Chunk<'_>> {
-        let Ready { place, kind, first, last } = self.ready;
+        let Ready { place, kind, first, last, .. } = self.ready;
         let payload = match place {
             Place::Nowhere => return None,
             Place::Buffer { start, len } => self.buffer.get(start..start + len)?,
@@ -314,15 +319,18 @@ impl Inbox {
         let Part { kind, payload, first, last, compressed, ascii: _ } = part;
         if first && last && !compressed {
             // Anybody can have made this part: its word that it is ASCII is not enough.
-            check_whole(kind, payload).map_err(|error| fail(conn, error))?;
-            return Ok(Some(to_message(kind, payload)));
+            check_whole(kind, payload).inspect_err(|error| conn.fail(*error))?;
+            return Ok(Some(match kind {
+                Kind::Text => Message::Text(text::checked(payload)),
+                Kind::Binary => Message::Binary(payload),
+            }));
         }
         if first {
             self.assembler.begin(kind);
         }
         self.assembler
             .gather(payload, last, compressed, conn.config().max_message)
-            .map_err(|error| fail(conn, error))?;
+            .inspect_err(|error| conn.fail(*error))?;
         if !last {
             return Ok(None);
         }
@@ -371,7 +379,10 @@ impl Inbox {
 
     #[inline]
     fn offer(&mut self, place: Place, last: bool) {
-        self.ready = Ready { place, kind: self.assembler.kind(), first: mem::take(&mut self.fresh), last };
+        // Only what was gathered is known as a whole; a chunk in the read buffer is but a chunk.
+        let is_text = matches!(place, Place::Assembly) && self.assembler.is_text();
+        let first = mem::take(&mut self.fresh);
+        self.ready = Ready { place, kind: self.assembler.kind(), is_text, first, last };
         if last {
             self.mode = Mode::Between;
         }
@@ -424,6 +435,16 @@ impl Inbox {
         }
     }
 
+    /// The message broke a rule: so did the connection, and what is unread will not be looked at.
+    #[cold]
+    fn fail(&mut self, conn: &mut Connection, error: ProtocolError) -> ProtocolError {
+        conn.fail(error);
+        let mut unread = self.buffer.get_mut(self.start..self.end).unwrap_or_default();
+        let _ = conn.receive(&mut unread); // swallowed, and counted
+        (self.start, self.end, self.direct, self.held) = (0, 0, 0, None);
+        error
+    }
+
     /// True if the message is whole and lent.
     #[inline]
     fn gather(&mut self, conn: &mut Connection, part: &Located) -> Result<bool, ProtocolError> {
@@ -431,15 +452,16 @@ impl Inbox {
         let len = self.assembler.bytes().len().saturating_add(part.len) as u64;
         let limit = conn.config().max_message;
         if !part.compressed && len.saturating_add(conn.remaining_in_frame()) > limit {
-            return Err(fail(conn, ProtocolError::MessageTooBig));
+            return Err(self.fail(conn, ProtocolError::MessageTooBig));
         }
         let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
-        if part.first && part.last && !part.compressed {
+        if part.first && part.last && !part.compressed && !part.direct {
             if !part.ascii {
-                check_whole(part.kind, payload).map_err(|error| fail(conn, error))?;
+                check_whole(part.kind, payload).map_err(|error| self.fail(conn, error))?;
             }
             let place = Place::Buffer { start: part.start, len: part.len };
-            self.ready = Ready { place, kind: part.kind, first: true, last: true };
+            let is_text = part.kind == Kind::Text;
+            self.ready = Ready { place, kind: part.kind, is_text, first: true, last: true };
             return Ok(true);
         }
         if part.first {
@@ -447,13 +469,12 @@ impl Inbox {
             self.mode = Mode::Whole;
         }
         let gathered = if part.direct {
-            self.assembler.keep(part.len);
-            self.assembler.check_tail(part.len, part.last)
+            self.assembler.keep(part.len, part.last)
         } else {
             let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
             self.assembler.gather(payload, part.last, part.compressed, limit)
         };
-        gathered.map_err(|error| fail(conn, error))?;
+        gathered.map_err(|error| self.fail(conn, error))?;
         if part.last {
             self.remaining = 0;
             self.offer(Place::Assembly, true);
@@ -465,11 +486,12 @@ impl Inbox {
     fn inflate_held(&mut self, conn: &mut Connection, held: Held) -> Result<bool, ProtocolError> {
         let mut input = self.buffer.get(held.start..held.start + held.len).unwrap_or_default();
         let limit = conn.config().max_streamed;
-        let decoded =
-            self.assembler.inflate_step(&mut input, held.last, limit).map_err(|error| fail(conn, error))?;
+        let decoded = self.assembler.inflate_step(&mut input, held.last, limit);
+        let unread = input.len();
+        let decoded = decoded.map_err(|error| self.fail(conn, error))?;
         let mut last = held.last;
         if decoded == Decoded::Full {
-            let len = input.len();
+            let len = unread;
             self.held = Some(Held { start: held.start + held.len - len, len, last });
             last = false;
         }
@@ -481,15 +503,6 @@ impl Inbox {
     }
 }
 
-/// `payload` is checked if it is text.
-#[inline]
-fn to_message(kind: Kind, payload: &[u8]) -> Message<'_> {
-    match kind {
-        Kind::Text => Message::Text(text::checked(payload)),
-        Kind::Binary => Message::Binary(payload),
-    }
-}
-
 #[inline]
 fn check_whole(kind: Kind, payload: &[u8]) -> Result<(), ProtocolError> {
     let mut utf8 = Utf8::new();
@@ -497,12 +510,6 @@ fn check_whole(kind: Kind, payload: &[u8]) -> Result<(), ProtocolError> {
         return Err(ProtocolError::InvalidUtf8);
     }
     Ok(())
-}
-
-#[cold]
-fn fail(conn: &mut Connection, error: ProtocolError) -> ProtocolError {
-    conn.fail(error);
-    error
 }
 
 impl core::fmt::Debug for Inbox {

@@ -8,21 +8,8 @@ use websans_testkit::wire::Frame;
 const OPCODES: [OpCode; 6] =
     [OpCode::Continuation, OpCode::Text, OpCode::Binary, OpCode::Close, OpCode::Ping, OpCode::Pong];
 
-const LENGTHS: [u64; 13] = [
-    0,
-    1,
-    124,
-    125,
-    126,
-    127,
-    128,
-    0xFFFE,
-    0xFFFF,
-    0x1_0000,
-    0x1_0001,
-    u32::MAX as u64 + 1,
-    i64::MAX as u64,
-];
+const LENGTHS: [u64; 13] =
+    [0, 1, 124, 125, 126, 127, 128, 0xFFFE, 0xFFFF, 0x1_0000, 0x1_0001, u32::MAX as u64 + 1, i64::MAX as u64];
 
 /// Written without the core.
 fn plain(header: &Header) -> Vec<u8> {

@@ -5,7 +5,7 @@
 #[path = "rfc6455/support.rs"]
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use allocation_counter::{AllocationInfo, measure};
@@ -119,7 +119,7 @@ fn flood_of_control_frames_and_a_peer_that_reads() {
                 let read = conn.stats().bytes_received;
                 let written = conn.stats().bytes_sent;
                 let info = measure(|| {
-                    for _ in 0..10_000 {
+                    for _ in 0..2000 {
                         assert_eq!(flood(&mut conn, &mut frames, 1), Ok(100));
                         write_out(&mut conn);
                     }
@@ -128,7 +128,7 @@ fn flood_of_control_frames_and_a_peer_that_reads() {
                 bounded(info, KIB, "flood");
                 let (read, written) = (conn.stats().bytes_received - read, conn.stats().bytes_sent - written);
                 // A client's frames are longer than a server's, by a key.
-                let keys = if end == End::Client { 4_000_000 } else { 0 };
+                let keys = if end == End::Client { 800_000 } else { 0 };
                 assert!(written <= read + keys, "{written} bytes in answer to {read}");
             }
         }
@@ -328,7 +328,7 @@ fn a_stream_in_bounded_memory() {
         let rest = plain(end, 0, &[7; 10_000]);
         let mut n = 0;
         let info = measure(|| {
-            for _ in 0..10_000 {
+            for _ in 0..3000 {
                 let mut bytes = &piece[..];
                 while !bytes.is_empty() {
                     fill(&mut inbox, &mut bytes);
@@ -339,20 +339,29 @@ fn a_stream_in_bounded_memory() {
                 piece.clone_from(&rest);
             }
         });
-        assert_eq!(n, 100_000_000);
+        assert_eq!(n, 30_000_000);
         bounded(info, 3 * 16 * KIB, "stream");
     }
 }
 
+/// How long this thread has been computing. Where the system does not tell: how long anything has.
+fn computed() -> Duration {
+    // Linux brings the count up to date when the thread offers the processor to others.
+    std::thread::yield_now();
+    let nanos = std::fs::read_to_string("/proc/thread-self/schedstat")
+        .ok()
+        .and_then(|text| text.split_ascii_whitespace().next()?.parse().ok());
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    nanos.map_or_else(|| START.elapsed(), Duration::from_nanos)
+}
+
 fn fastest(mut run: impl FnMut()) -> Duration {
-    (0..3)
-        .map(|_| {
-            let start = Instant::now();
-            run();
-            start.elapsed()
-        })
-        .min()
-        .expect("three runs")
+    let timed = |_| {
+        let start = computed();
+        run();
+        computed().saturating_sub(start)
+    };
+    (0..3).map(timed).min().expect("three runs")
 }
 
 /// Sixteen times the work takes about sixteen times as long: nothing is measured, checked or moved anew for each piece.
@@ -428,7 +437,7 @@ fn work_is_linear() {
         ("pongs among large segments", &pongs_among_segments, 1 << 12),
     ];
     for (what, work, n) in works {
-        // Other programs may take the processor away for a while; they do not do so each time.
+        // The processor's caches are shared with whatever else runs, now and then.
         let ratio = || fastest(|| work(16 * n)).as_secs_f64() / fastest(|| work(n)).as_secs_f64().max(1e-6);
         assert!((0..5).any(|_| ratio() < 80.0), "{what}: much more than 16 times as long");
     }

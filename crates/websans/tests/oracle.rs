@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use websans::{Config, ProtocolError};
+use websans::{Config, ProtocolError, Reply};
 use websans_testkit::dice::Dice;
 use websans_testkit::listen::{Heard, Way, endpoint, judge, listen};
 use websans_testkit::oracle::{self, End, Rules};
@@ -72,6 +72,19 @@ proptest! {
         judge_all(server, &Config::default(), &stream(&frames, mask), &cuts);
     }
 
+    /// Where Pings and the Close are left to the application, nothing is said, and nothing is heard behind the Close.
+    #[test]
+    fn conversations_answered_by_the_application(
+        frames in strategies::conversation(),
+        server: bool,
+        cuts in strategies::cuts(),
+    ) {
+        let mut config = Config::default();
+        config.pong_reply = Reply::WhenAsked;
+        config.close_reply = Reply::WhenAsked;
+        judge_all(server, &config, &stream(&frames, server), &cuts);
+    }
+
     #[test]
     fn random_bytes(bytes in vec(any::<u8>(), 0..200), server: bool, cuts in strategies::cuts()) {
         judge_all(server, &Config::default(), &bytes, &cuts);
@@ -106,7 +119,12 @@ fn every_first_byte_and_mask_bit() {
                     for (short, long) in [(0, 0), (1, 0), (2, 0), (125, 0), (126, 2), (127, 8)] {
                         let mut bytes = stream(frames, server);
                         bytes.extend([first, mask | short]);
-                        bytes.extend([0, 1, 0, 0, 0, 0, 0, 0].iter().skip(if long == 2 { 0 } else { 8 - long }).take(long));
+                        bytes.extend(
+                            [0, 1, 0, 0, 0, 0, 0, 0]
+                                .iter()
+                                .skip(if long == 2 { 0 } else { 8 - long })
+                                .take(long),
+                        );
                         // A key if there is one, a payload of sorts, and the beginning of the next frame.
                         bytes.extend_from_slice(&[3, 0xE8, 3, 0xE8, 0, 0, b'a', b'b', 0x81, 0x80, 0]);
                         for way in Way::ALL {
@@ -144,7 +162,8 @@ fn compare_compressed(server: bool, bytes: &[u8]) {
     let config = Config::default();
     let rules = Rules { compression: true, ..Rules::of(&config, server) };
     let wanted = oracle::read(bytes, &rules);
-    let Heard { events, end, .. } = listen(Way::Receive, endpoint(server, &config, stored::negotiated(0)), [bytes]);
+    let Heard { events, end, .. } =
+        listen(Way::Receive, endpoint(server, &config, stored::negotiated(0)), [bytes]);
     assert_eq!((events, end), (wanted.events, wanted.end), "server {server}: {bytes:02x?}");
 }
 
@@ -154,14 +173,23 @@ fn every_prefix_of_a_stream() {
     let mut dice = Dice::new(6);
     let bad_text = b"\xCE\xBA\xED\xA0\x80";
     let streams = [
-        vec![Frame::text("aß€").unfinished(), Frame::ping("p"), Frame::continuation("\u{10348}"), Frame::close(1000, "bye")],
+        vec![
+            Frame::text("aß€").unfinished(),
+            Frame::ping("p"),
+            Frame::continuation("\u{10348}"),
+            Frame::close(1000, "bye"),
+        ],
         vec![Frame::text(bad_text)],
         vec![Frame::text(&bad_text[..2]).unfinished(), Frame::continuation(&bad_text[2..])],
         vec![Frame::text(&bad_text[..3])],
         vec![Frame::binary(dice.bytes(130)), Frame::close(1000, b"\xFF")],
         vec![Frame::binary(dice.bytes(160))],
         vec![Frame::binary(dice.bytes(100)).unfinished(), Frame::continuation(dice.bytes(51))],
-        vec![Frame::text("").unfinished(), Frame::continuation("").unfinished(), Frame::continuation("").unfinished()],
+        vec![
+            Frame::text("").unfinished(),
+            Frame::continuation("").unfinished(),
+            Frame::continuation("").unfinished(),
+        ],
         vec![Frame::close(1005, "")],
         vec![Frame::new(opcode::CLOSE, "x")],
         vec![Frame::new(opcode::CLOSE, ""), Frame::text("late")],
@@ -202,19 +230,20 @@ fn every_close_code() {
 fn limits_to_the_byte() {
     let mut config = tight();
     for server in [true, false] {
-        for limit in [0u64, 1, 125, 126, 65535, 65536] {
-            config.max_message = limit;
-            config.max_streamed = limit;
+        for limit in [0usize, 1, 125, 126, 65535, 65536] {
+            config.max_message = limit as u64;
+            config.max_streamed = limit as u64;
             for len in [limit, limit + 1] {
-                let whole = vec![Frame::binary(vec![1; len as usize])];
-                let halves = [vec![1; (len / 2) as usize], vec![1; (len - len / 2) as usize]];
+                let whole = vec![Frame::binary(vec![1; len])];
+                let halves = [vec![1; len / 2], vec![1; len - len / 2]];
                 let [one, two] = halves.map(Frame::binary);
                 let two = Frame { opcode: opcode::CONTINUATION, ..two };
                 for frames in [whole, vec![one.unfinished(), two]] {
                     let bytes = stream(&frames, server);
                     for way in Way::ALL {
                         let meaning = judge(way, server, &config, &[&bytes]);
-                        let wanted = if len > limit { End::Failed(ProtocolError::MessageTooBig) } else { End::Open };
+                        let wanted =
+                            if len > limit { End::Failed(ProtocolError::MessageTooBig) } else { End::Open };
                         assert_eq!(meaning.end, wanted);
                     }
                 }
@@ -227,8 +256,34 @@ fn limits_to_the_byte() {
             let bytes = stream(&frames, server);
             for way in Way::ALL {
                 let meaning = judge(way, server, &tight(), &[&bytes]);
-                let wanted = if fragments > 4 { End::Failed(ProtocolError::TooManyFragments) } else { End::Open };
+                let wanted =
+                    if fragments > 4 { End::Failed(ProtocolError::TooManyFragments) } else { End::Open };
                 assert_eq!(meaning.end, wanted);
+            }
+        }
+    }
+}
+
+/// Empty fragments are counted in a row: one with something in it, or another message, begins anew.
+#[test]
+fn empty_fragments_are_counted_in_a_row() {
+    let mut config = tight();
+    config.max_fragments = 100;
+    let empty = Frame::continuation("").unfinished();
+    let full = Frame::continuation("x").unfinished();
+    let round = [&empty, &empty, &full].map(Frame::clone);
+    let begin = Frame::binary("x").unfinished();
+    let end = Frame::continuation("");
+    let good = [&[begin.clone()][..], &round, &round, &[empty.clone(), empty.clone(), end]].concat();
+    let twice = [&good[..], &[Frame::ping("")], &good].concat();
+    let bad = [&[begin][..], &round, &[empty.clone(), Frame::ping(""), empty.clone(), empty]].concat();
+    for server in [true, false] {
+        for (frames, wanted) in
+            [(&good, End::Open), (&twice, End::Open), (&bad, End::Failed(ProtocolError::TooManyFragments))]
+        {
+            let bytes = stream(frames, server);
+            for way in Way::ALL {
+                assert_eq!(judge(way, server, &config, &[&bytes]).end, wanted);
             }
         }
     }

@@ -5,7 +5,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use websans::deflate::{Decode, Decoded};
-use websans::{Config, Connection, Inbox, Kind, Message, Negotiated, Payload, Prepared, ProtocolError, SendError};
+use websans::{
+    Config, Connection, Inbox, Kind, Message, Negotiated, Payload, Prepared, ProtocolError, SendError,
+};
 use websans_testkit::listen::{Heard, Way, endpoint, judge, listen};
 use websans_testkit::oracle::{self, End, Rules};
 use websans_testkit::wire::{Frame, opcode, stream};
@@ -72,7 +74,8 @@ fn every_split_of_twenty_bytes_is_the_same() {
     let mut bytes = stream(&frames, false);
     bytes.truncate(20);
     let config = Config::default();
-    let [whole, next] = [Way::Receive, Way::Next].map(|way| listen(way, endpoint(false, &config, Negotiated::default()), [&bytes[..]]));
+    let [whole, next] = [Way::Receive, Way::Next]
+        .map(|way| listen(way, endpoint(false, &config, Negotiated::default()), [&bytes[..]]));
     for cuts in 0..1 << 19 {
         let (way, wanted) = if cuts % 2 == 0 { (Way::Receive, &whole) } else { (Way::Next, &next) };
         let heard = listen(way, endpoint(false, &config, Negotiated::default()), cut(&bytes, cuts));
@@ -109,10 +112,16 @@ fn fill(inbox: &mut Inbox, bytes: &[u8]) {
     inbox.filled(bytes.len());
 }
 
-fn take_all(conn: &mut Connection, inbox: &mut Inbox, found: &mut Vec<(Kind, Vec<u8>)>) -> Option<ProtocolError> {
+fn take_all(
+    conn: &mut Connection,
+    inbox: &mut Inbox,
+    found: &mut Vec<(Kind, Vec<u8>)>,
+) -> Option<ProtocolError> {
     loop {
         match inbox.next(conn) {
-            Ok(true) => found.extend(inbox.message().map(|message| (message.kind(), message.as_bytes().to_vec()))),
+            Ok(true) => {
+                found.extend(inbox.message().map(|message| (message.kind(), message.as_bytes().to_vec())))
+            }
             Ok(false) => return None,
             Err(error) => return Some(error),
         }
@@ -310,8 +319,9 @@ proptest! {
         let mut rest = &wrote[..];
         while !rest.is_empty() {
             let (header, n) = websans::frame::Header::parse(rest).unwrap().unwrap();
-            lens.push(header.len as usize);
-            rest = &rest[n + header.len as usize..];
+            let len = usize::try_from(header.len).unwrap();
+            lens.push(len);
+            rest = &rest[n + len..];
             prop_assert_eq!(header.fin, rest.is_empty());
             prop_assert_eq!(header.mask.is_some(), !server);
         }
@@ -492,8 +502,11 @@ fn compressed_messages_among_others_at_every_split() {
             for at in 0..bytes.len() {
                 let pieces = [&bytes[..at], &bytes[at..]];
                 let heard = listen(way, deflating(server, &Config::default()), pieces);
-                let messages: Vec<_> =
-                    heard.events.into_iter().filter(|event| matches!(event, oracle::Event::Message { .. })).collect();
+                let messages: Vec<_> = heard
+                    .events
+                    .into_iter()
+                    .filter(|event| matches!(event, oracle::Event::Message { .. }))
+                    .collect();
                 assert_eq!((messages, heard.end), (wanted.to_vec(), End::Open), "{way:?} cut at {at}");
             }
             let heard = listen(way, deflating(server, &Config::default()), bytes.chunks(1));
@@ -516,11 +529,13 @@ fn rsv1_marks_the_first_frame_of_a_message_and_no_other() {
     ];
     for server in [true, false] {
         for frames in &bad {
-            let heard = listen(Way::Next, deflating(server, &Config::default()), [&stream(frames, server)[..]]);
+            let heard =
+                listen(Way::Next, deflating(server, &Config::default()), [&stream(frames, server)[..]]);
             assert_eq!(heard.end, End::Failed(ProtocolError::ReservedBits));
         }
         let alone = stream(&[compressed(opcode::TEXT, b"x")], server);
-        let heard = listen(Way::Next, endpoint(server, &Config::default(), Negotiated::default()), [&alone[..]]);
+        let heard =
+            listen(Way::Next, endpoint(server, &Config::default(), Negotiated::default()), [&alone[..]]);
         assert_eq!(heard.end, End::Failed(ProtocolError::ReservedBits), "not agreed on");
     }
 }
@@ -542,7 +557,7 @@ fn what_is_sent_compressed_has_rsv1_on_its_first_frame() {
         let mut rest = &wrote[..];
         while let Some((header, n)) = websans::frame::Header::parse(rest).unwrap() {
             seen.push((header.opcode as u8, header.rsv, header.fin));
-            rest = &rest[n + header.len as usize..];
+            rest = &rest[n + usize::try_from(header.len).unwrap()..];
         }
         let wanted = [
             (1, 4, false),
@@ -567,18 +582,22 @@ fn inflated_size_is_what_is_limited() {
     config.max_message = 40_000;
     config.max_streamed = 40_000;
     for server in [true, false] {
-        for len in [0, 1, 16_383, 16_384, 16_385, 32_768, 39_999, 40_000, 40_001] {
-            let [a, b, c, _] = (len as u32).to_le_bytes();
+        for len in [0u32, 1, 16_383, 16_384, 16_385, 32_768, 39_999, 40_000, 40_001] {
+            let [a, b, c, _] = len.to_le_bytes();
             let frame = Frame::binary([a, b, c]).reserved(4);
             for way in [Way::Next, Way::NextChunk, Way::Accept] {
                 let mut negotiated = stored::negotiated(0);
                 let codec = negotiated.codec.as_mut().unwrap();
                 codec.decode = Box::new(Zeros::default());
-                let heard = listen(way, endpoint(server, &config, negotiated), stream(&[frame.clone()], server).chunks(7));
+                let heard = listen(
+                    way,
+                    endpoint(server, &config, negotiated),
+                    stream(core::slice::from_ref(&frame), server).chunks(7),
+                );
                 if len > 40_000 {
                     assert_eq!(heard.end, End::Failed(ProtocolError::MessageTooBig), "{way:?}, {len}");
                 } else {
-                    assert_eq!(heard.events, [message(Kind::Binary, vec![0; len])], "{way:?}, {len}");
+                    assert_eq!(heard.events, [message(Kind::Binary, vec![0; len as usize])], "{way:?}, {len}");
                 }
             }
         }
@@ -593,12 +612,7 @@ struct Zeros {
 }
 
 impl Decode for Zeros {
-    fn decode(
-        &mut self,
-        input: &mut &[u8],
-        last: bool,
-        out: &mut [u8],
-    ) -> Result<Decoded, ProtocolError> {
+    fn decode(&mut self, input: &mut &[u8], last: bool, out: &mut [u8]) -> Result<Decoded, ProtocolError> {
         let mut bytes = Vec::new();
         let full = self.inflate(input, last, out.len(), &mut bytes)?;
         out[..bytes.len()].copy_from_slice(&bytes);
@@ -674,7 +688,7 @@ fn what_does_not_inflate_or_is_not_text_fails() {
                 (&not_text, ProtocolError::InvalidUtf8),
                 (&half_text, ProtocolError::InvalidUtf8),
             ] {
-                let bytes = stream(&[frame.clone()], server);
+                let bytes = stream(core::slice::from_ref(frame), server);
                 for size in [1, 2, 100] {
                     let heard = listen(way, deflating(server, &Config::default()), bytes.chunks(size));
                     assert_eq!(heard.end, End::Failed(error), "{way:?} in pieces of {size}");

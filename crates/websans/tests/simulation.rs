@@ -4,7 +4,9 @@ use core::time::Duration;
 use std::thread;
 
 use bytes::Buf;
-use websans::{Cause, Close, CloseCode, Config, Connection, Hangup, Inbox, Kind, Negotiated, State, Timestamp};
+use websans::{
+    Cause, Close, CloseCode, Config, Connection, Hangup, Inbox, Kind, Negotiated, State, Timestamp,
+};
 use websans_testkit::listen::endpoint;
 use websans_testkit::oracle::{self, Event, Rules};
 use websans_testkit::sim::{self, Command, Habits, Plan, Speaker, millis};
@@ -61,7 +63,12 @@ const SLOW: Habits = Habits { capacity: 16 << 10, piece: 1 << 10, fastest: 200_0
 /// Two ends that send each other more than all buffers on the way hold, at once, get both through.
 #[test]
 fn large_messages_cross() {
-    let large = || vec![(millis(0), Command::Send(Kind::Binary, vec![1; 600_000])), (millis(10), close(CloseCode::NORMAL))];
+    let large = || {
+        vec![
+            (millis(0), Command::Send(Kind::Binary, vec![1; 600_000])),
+            (millis(10), close(CloseCode::NORMAL)),
+        ]
+    };
     for seed in 0..20 {
         let run = sim::run(Plan::calm(seed, saying(large()), saying(large())));
         assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
@@ -73,7 +80,10 @@ fn large_messages_cross() {
 fn a_slow_reader_of_a_long_message_is_not_given_up() {
     let mut receiving = Config::default();
     receiving.max_message = 8 << 20;
-    let script = vec![(millis(0), Command::Send(Kind::Binary, vec![1; 4 << 20])), (millis(120_000), close(CloseCode::NORMAL))];
+    let script = vec![
+        (millis(0), Command::Send(Kind::Binary, vec![1; 4 << 20])),
+        (millis(120_000), close(CloseCode::NORMAL)),
+    ];
     let mut plan = Plan::calm(0, Speaker::new(receiving, Vec::new()), saying(script));
     plan.links = [SLOW; 2];
     let _ = sim::run(plan);
@@ -82,7 +92,10 @@ fn a_slow_reader_of_a_long_message_is_not_given_up() {
 /// What was accepted before `close` goes out before the Close, however long that takes, as long as it goes on.
 #[test]
 fn a_close_behind_a_long_message_is_waited_for() {
-    let script = vec![(millis(0), Command::Send(Kind::Binary, vec![1; 1 << 20])), (millis(0), close(CloseCode::NORMAL))];
+    let script = vec![
+        (millis(0), Command::Send(Kind::Binary, vec![1; 1 << 20])),
+        (millis(0), close(CloseCode::NORMAL)),
+    ];
     for client in [true, false] {
         let (one, other) = (saying(script.clone()), quiet());
         let mut plan = if client { Plan::calm(0, one, other) } else { Plan::calm(0, other, one) };
@@ -94,10 +107,10 @@ fn a_close_behind_a_long_message_is_waited_for() {
 /// Both close within the time that bytes take: both are clean, each with the other's code.
 #[test]
 fn simultaneous_closes_are_clean() {
-    for seed in 0..200 {
+    for seed in 0..200usize {
         let [client, server] = [(CloseCode::NORMAL, seed % 7), (CloseCode::GOING_AWAY, seed % 5)]
-            .map(|(code, at)| saying(vec![(millis(at as usize), close(code))]));
-        let run = sim::run(Plan::calm(seed, client, server));
+            .map(|(code, at)| saying(vec![(millis(at), close(code))]));
+        let run = sim::run(Plan::calm(seed as u64, client, server));
         let [client, server] = run.ends.map(|end| end.outcome);
         if client.initiator == server.initiator {
             assert_eq!((client.code(), server.code()), (1001, 1000));
@@ -161,7 +174,7 @@ fn every_interleaving_of_closes() {
             rest /= STEPS.len();
             step
         });
-        let code = |i: usize| CloseCode::new(3000 + i as u16).unwrap();
+        let code = |i: usize| CloseCode::new([3000, 3001][i]).unwrap();
         for step in steps {
             match step {
                 Step::Close(i) => asked[i] |= ends[i].conn.close(code(i), "").is_ok(),
@@ -188,7 +201,9 @@ fn every_interleaving_of_closes() {
         assert_eq!(ends[0].conn.hangup(), Hangup::NotYet, "the server ends the transport first");
         ends[0].conn.eof();
         ends[1].conn.eof();
-        assert!(ends.iter().all(|end| end.conn.hangup() == Hangup::Drop && end.conn.state() == State::Closed));
+        assert!(
+            ends.iter().all(|end| end.conn.hangup() == Hangup::Drop && end.conn.state() == State::Closed)
+        );
     }
 }
 
@@ -220,13 +235,20 @@ fn no_pong_follows_the_answer_to_a_close() {
             write(&mut conn, usize::MAX, &mut wrote);
             let meaning = oracle::read(&wrote, &Rules::unlimited(!server));
             assert_eq!(meaning.events.last(), Some(&Event::Close(Some((1000, String::new())))));
-            assert_eq!(meaning.used, wrote.len(), "a frame after the Close, when {taken} bytes had been taken");
+            assert_eq!(
+                meaning.used,
+                wrote.len(),
+                "a frame after the Close, when {taken} bytes had been taken"
+            );
             let pongs = meaning.events.iter().filter_map(|event| match event {
                 Event::Pong(payload) => Some(payload[0]),
                 _ => None,
             });
             let pongs: Vec<u8> = pongs.collect();
-            assert!(pongs.is_sorted() && pongs.last() == Some(&3), "{pongs:?}, when {taken} bytes had been taken");
+            assert!(
+                pongs.is_sorted() && pongs.last() == Some(&3),
+                "{pongs:?}, when {taken} bytes had been taken"
+            );
         }
     }
 }

@@ -252,6 +252,94 @@ fn closing_takes_so_long_and_no_longer() {
     }
 }
 
+/// Nor do Pings, though they are answered as long as the peer has not closed.
+#[test]
+fn pings_do_not_put_the_end_of_a_closing_off() {
+    for end in BOTH {
+        let mut conn = end.open(quiet()).0;
+        conn.close(code(1000), "").unwrap();
+        drain(&mut conn);
+        let mut now = START;
+        let mut pongs = 0;
+        while conn.hangup() != Hangup::Drop {
+            receive(&mut conn, &end.incoming(FIN | PING, b"still there?"));
+            pongs += sent(&mut conn).len();
+            assert!(conn.deadline().unwrap() <= START + secs(5), "{end:?}: {:?} at {now:?}", conn.deadline());
+            now = now + Duration::from_millis(500);
+            conn.tick(now);
+        }
+        assert_eq!((now, pongs), (START + secs(5), 10));
+        assert_eq!(conn.outcome().unwrap().cause, Cause::CloseTimeout);
+    }
+}
+
+/// The answer to a Close cannot come before the Close has left: what was queued before it has its time first, but one
+/// for all of it, so that a peer that takes a byte now and then does not hold us.
+#[test]
+fn an_answer_is_waited_for_when_the_close_has_left() {
+    for end in BOTH {
+        let mut conn = end.open(quiet()).0;
+        conn.send(&[7; 1000]).unwrap();
+        conn.close(code(1000), "").unwrap();
+        for second in 1..=20 {
+            conn.tick(START + secs(second));
+            assert_eq!(conn.state(), State::CloseSent, "at {second} s");
+            conn.outbox().advance(10);
+        }
+        drain(&mut conn);
+        tick_at(&mut conn, START + secs(25));
+        assert_eq!(conn.outcome().unwrap().cause, Cause::CloseTimeout);
+
+        let mut conn = end.open(quiet()).0;
+        conn.send(&[7; 1000]).unwrap();
+        conn.close(code(1000), "").unwrap();
+        let mut second = 0;
+        while conn.hangup() != Hangup::Drop {
+            second += 1;
+            conn.tick(START + secs(second));
+            conn.outbox().advance(1);
+            assert!(second < 100);
+        }
+        assert!(second <= 30, "{end:?}: {second} s, a byte each");
+    }
+}
+
+/// The same of a keep-alive Ping behind a long message that is on its way.
+#[test]
+fn a_sign_of_life_is_waited_for_when_the_ping_has_left() {
+    for end in BOTH {
+        let mut conn = end.open(keepalive(EVERY, WITHIN)).0;
+        conn.send(&[7; 1000]).unwrap();
+        for second in 1..=60 {
+            conn.tick(START + secs(second));
+            assert_eq!(conn.state(), State::Open, "at {second} s");
+            conn.outbox().advance(10);
+        }
+        let frames = drain(&mut conn);
+        assert!(!frames.is_empty());
+        tick_at(&mut conn, START + secs(70));
+        assert_eq!(conn.outcome().unwrap().cause, Cause::KeepaliveTimeout);
+    }
+}
+
+/// Bytes that had arrived before the thread came to read them are life, however late it is.
+#[test]
+fn waking_judges_nothing() {
+    for end in BOTH {
+        let mut conn = end.open(keepalive(EVERY, WITHIN)).0;
+        tick_at(&mut conn, START + EVERY);
+        drain(&mut conn);
+        conn.wake(START + secs(1000));
+        assert_eq!((conn.state(), conn.wants_write()), (State::Open, false));
+        receive(&mut conn, &end.incoming(FIN | PONG, b""));
+        conn.tick(START + secs(1000));
+        assert_eq!((conn.state(), conn.deadline()), (State::Open, Some(START + secs(1030))));
+        // Nor does time go back by it.
+        conn.wake(START);
+        assert_eq!(conn.deadline(), Some(START + secs(1030)));
+    }
+}
+
 #[test]
 fn a_writer_that_stalls_is_given_up() {
     for end in BOTH {

@@ -22,6 +22,8 @@ pub(crate) struct Habits {
     pub(crate) interrupt_every: AtomicUsize,
     /// Milliseconds that pass between a read's end and its return, as if the thread had not been scheduled.
     pub(crate) lag: AtomicU64,
+    /// The same for writes.
+    pub(crate) write_lag: AtomicU64,
     /// Writes take nothing and say so.
     pub(crate) takes_nothing: AtomicBool,
     /// Writes fail.
@@ -58,6 +60,7 @@ impl<S> Odd<S> {
             most_write: AtomicUsize::new(usize::MAX),
             interrupt_every: AtomicUsize::new(0),
             lag: AtomicU64::new(0),
+            write_lag: AtomicU64::new(0),
             takes_nothing: AtomicBool::new(false),
             broken: AtomicBool::new(false),
         });
@@ -100,14 +103,20 @@ impl<S: Write> Write for Odd<S> {
             return refusal;
         }
         let most = bytes.len().min(self.habits.most_write.load(SeqCst));
-        self.io.write(&bytes[..most])
+        let n = self.io.write(&bytes[..most])?;
+        thread::sleep(Duration::from_millis(self.habits.write_lag.load(SeqCst)));
+        Ok(n)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if self.habits.most_write.load(SeqCst) == usize::MAX {
             return match self.refuses() {
                 Some(refusal) => refusal,
-                None => self.io.write_vectored(slices),
+                None => {
+                    let n = self.io.write_vectored(slices)?;
+                    thread::sleep(Duration::from_millis(self.habits.write_lag.load(SeqCst)));
+                    Ok(n)
+                }
             };
         }
         let first = slices.iter().find(|slice| !slice.is_empty());

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,8 +52,10 @@ fn duplex((ours, theirs): (TcpStream, TcpStream), len: usize, total: usize) {
     let mut senders = Vec::new();
     let mut receives = Vec::new();
     let mut sends = Vec::new();
+    let (arrived, all_arrived) = mpsc::channel();
     for (mut receiver, sender) in ends {
         senders.push(sender.clone());
+        let arrived = arrived.clone();
         let expected = pattern(len);
         receives.push(thread::spawn(move || {
             let mut n = 0u64;
@@ -63,6 +65,9 @@ fn duplex((ours, theirs): (TcpStream, TcpStream), len: usize, total: usize) {
                 assert_eq!(bytes[..8], n.to_be_bytes(), "in order, none missing");
                 assert!(bytes[8..] == expected[8..], "message {n} came as it was sent");
                 n += 1;
+                if n == count as u64 {
+                    arrived.send(()).unwrap();
+                }
             }
             assert_eq!(n, count as u64);
             assert!(receiver.outcome().unwrap().is_clean());
@@ -71,15 +76,18 @@ fn duplex((ours, theirs): (TcpStream, TcpStream), len: usize, total: usize) {
         sends.push(thread::spawn(move || {
             for n in 0..count {
                 message[..8].copy_from_slice(&(n as u64).to_be_bytes());
-                sender.send(&message).unwrap_or_else(|error| panic!("message {n}: {error}"));
                 if n % count.div_ceil(8) == 0 {
                     sender.ping(&n.to_be_bytes()).unwrap();
                 }
+                sender.send(&message).unwrap_or_else(|error| panic!("message {n}: {error}"));
             }
         }));
     }
     for thread in sends {
         thread.join().unwrap();
+    }
+    for _ in 0..2 {
+        all_arrived.recv().unwrap();
     }
     let outcome = senders[1].close(CloseCode::NORMAL, "").unwrap();
     assert!(outcome.is_clean(), "{outcome:?}");
@@ -341,13 +349,18 @@ fn close_ends_in_time_though_nobody_receives() {
     });
 }
 
-/// A sender with much to write to a slow reader does not keep `close` beyond its time either.
+/// A sender with much to write to a slow reader does not keep `close` for ever either: what was queued before the Close
+/// has `write_stall` in all to leave.
 #[test]
 fn close_ends_in_time_though_much_waits_for_a_slow_reader() {
     at_both_ends(60, |end| {
         for receives in [true, false] {
             let (ours, theirs) = tight_tcp();
-            let (receiver, sender) = halves(end, ours, config(|config| config.close_within = millis(500)));
+            let short = config(|config| {
+                config.close_within = millis(500);
+                config.write_stall = millis(500);
+            });
+            let (receiver, sender) = halves(end, ours, short);
             let mut raw = Raw::new(end.peer(), theirs);
             let stop = Arc::new(AtomicBool::new(false));
             let stopped = Arc::clone(&stop);
@@ -366,7 +379,7 @@ fn close_ends_in_time_though_much_waits_for_a_slow_reader() {
             let started = Instant::now();
             let outcome = sender.close(CloseCode::NORMAL, "").unwrap();
             assert_took(started, millis(500));
-            assert_eq!(outcome.cause, Cause::CloseTimeout);
+            assert!(matches!(outcome.cause, Cause::CloseTimeout | Cause::WriteStall), "{outcome:?}");
             assert!(sends.join().unwrap().is_err());
             if let Some(receives) = receives {
                 receives.join().unwrap();
@@ -464,6 +477,34 @@ fn several_threads_close_at_once() {
             }
             drop(sender);
             peer.join().unwrap();
+        }
+    });
+}
+
+/// The peer may have answered, and the receiver seen it, before the thread that has written the Close gets to say so.
+#[test]
+fn an_answer_that_overtakes_the_writer_ends_the_connection_all_the_same() {
+    at_both_ends(40, |end| {
+        for dropped in [false, true] {
+            let (ours, theirs) = tcp();
+            let (ours, habits) = Odd::new(ours);
+            let (mut receiver, sender) = halves(end, ours, config(|config| config.close_within = Duration::from_secs(25)));
+            let raw = Raw::new(end.peer(), theirs);
+            habits.write_lag.store(400, SeqCst);
+            let peer = thread::spawn(move || raw.answer_close());
+            let receives = if dropped {
+                drop(receiver);
+                None
+            } else {
+                Some(thread::spawn(move || assert!(receiver.recv().unwrap().is_none())))
+            };
+            let started = Instant::now();
+            assert!(sender.close(CloseCode::NORMAL, "").unwrap().is_clean());
+            peer.join().unwrap();
+            if let Some(receives) = receives {
+                receives.join().unwrap();
+            }
+            assert!(started.elapsed() < SLACK, "{:?}", started.elapsed());
         }
     });
 }

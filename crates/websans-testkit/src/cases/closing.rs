@@ -8,7 +8,8 @@ const HELLO: &str = "Hello World!";
 pub(super) fn cases() -> Vec<Case> {
     let close = || Frame::close(1000, "");
     let normal = || Ending::ByScript(vec![Some(1000)]);
-    let closed = |id: &str, frames: Vec<Frame>| Case::new(id, vec![Step::Send(frames, None)], vec![], normal());
+    let closed =
+        |id: &str, frames: Vec<Frame>| Case::new(id, vec![Step::Send(frames, None)], vec![], normal());
     let failed = |id: &str, frame: Frame, codes: &[u16]| {
         Case::new(id, vec![Step::Send(vec![frame], None)], vec![], Ending::ByPeer(codes.to_vec()))
     };
@@ -19,7 +20,10 @@ pub(super) fn cases() -> Vec<Case> {
         closed("7.1.2", vec![close(), Frame::new(opcode::CLOSE, "")]),
         closed("7.1.3", vec![close(), Frame::ping("")]),
         closed("7.1.4", vec![close(), Frame::text(HELLO)]),
-        closed("7.1.5", vec![Frame::text("fragment1").unfinished(), close(), Frame::continuation("fragment2")]),
+        closed(
+            "7.1.5",
+            vec![Frame::text("fragment1").unfinished(), close(), Frame::continuation("fragment2")],
+        ),
         Case {
             answers: vec![Answer::Text(big.clone()), Answer::Text(HELLO.into())],
             ..closed("7.1.6", vec![Frame::text(big), Frame::text(HELLO), close(), Frame::ping("")])

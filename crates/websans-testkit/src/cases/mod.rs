@@ -195,7 +195,9 @@ impl<W: Wire> Tester<'_, W> {
             }
             match self.wire.read(Patience::Long) {
                 Arrived::Bytes(bytes) => self.heard.extend(bytes),
-                Arrived::Nothing => return Err(format!("{n} answers do not come: {}", brief(&self.meaning()))),
+                Arrived::Nothing => {
+                    return Err(format!("{n} answers do not come: {}", brief(&self.meaning())));
+                }
                 Arrived::End => {
                     self.ended = true;
                     return Ok(self.meaning());
@@ -271,8 +273,14 @@ impl Answer {
 
     fn is(&self, event: &Event) -> bool {
         match (self, event) {
-            (Self::Text(wanted), Event::Message { kind: websans::Kind::Text, compressed: false, payload })
-            | (Self::Binary(wanted), Event::Message { kind: websans::Kind::Binary, compressed: false, payload })
+            (
+                Self::Text(wanted),
+                Event::Message { kind: websans::Kind::Text, compressed: false, payload },
+            )
+            | (
+                Self::Binary(wanted),
+                Event::Message { kind: websans::Kind::Binary, compressed: false, payload },
+            )
             | (Self::Pong(wanted), Event::Pong(payload)) => wanted == payload,
             _ => false,
         }
@@ -322,7 +330,8 @@ impl Case {
 
 /// `payload` in frames of `size` bytes.
 fn fragments(first: u8, payload: &[u8], size: usize) -> Vec<Frame> {
-    let mut frames: Vec<Frame> = payload.chunks(size).map(|part| Frame::continuation(part).unfinished()).collect();
+    let mut frames: Vec<Frame> =
+        payload.chunks(size).map(|part| Frame::continuation(part).unfinished()).collect();
     if let Some(frame) = frames.first_mut() {
         frame.opcode = first;
     }

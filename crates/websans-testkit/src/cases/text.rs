@@ -25,7 +25,11 @@ fn handling() -> Vec<Case> {
     vec![
         Case::good("6.1.1", vec![Frame::text("")], echo(b"")),
         Case::good("6.1.2", vec![begin(""), middle(""), Frame::continuation("")], echo(b"")),
-        Case::good("6.1.3", vec![begin(""), middle(filled), Frame::continuation("")], echo(filled.as_bytes())),
+        Case::good(
+            "6.1.3",
+            vec![begin(""), middle(filled), Frame::continuation("")],
+            echo(filled.as_bytes()),
+        ),
         Case::good("6.2.1", vec![Frame::text(&*whole)], echo(whole.as_bytes())),
         Case::good("6.2.2", vec![begin(one), Frame::continuation(two)], echo(whole.as_bytes())),
         Case::good("6.2.3", fragments(opcode::TEXT, whole.as_bytes(), 1), echo(whole.as_bytes())),
@@ -113,7 +117,13 @@ fn groups() -> Vec<Vec<Vec<u8>>> {
         list(&[b"\xf7\xbf\xbf\xbf", b"\xfb\xbf\xbf\xbf\xbf", b"\xfd\xbf\xbf\xbf\xbf\xbf"]),
         list(&[b"\xed\x9f\xbf", b"\xee\x80\x80", b"\xef\xbf\xbd", b"\xf4\x8f\xbf\xbf", b"\xf4\x90\x80\x80"]),
         continuations,
-        vec![lonely(0xc0, 0xdf), lonely(0xe0, 0xef), lonely(0xf0, 0xf7), lonely(0xf8, 0xfb), lonely(0xfc, 0xfd)],
+        vec![
+            lonely(0xc0, 0xdf),
+            lonely(0xe0, 0xef),
+            lonely(0xf0, 0xf7),
+            lonely(0xf8, 0xfb),
+            lonely(0xfc, 0xfd),
+        ],
         list(&cut_short),
         vec![cut_short.concat()],
         list(&[b"\xfe", b"\xff", b"\xfe\xfe\xff\xff"]),

@@ -85,7 +85,8 @@ impl Link {
         let mut rest = &bytes[..kept];
         self.flying += kept;
         while !rest.is_empty() {
-            let len = if dice.chance(60) { rest.len() } else { dice.between(1, rest.len().min(self.habits.piece)) };
+            let len =
+                if dice.chance(60) { rest.len() } else { dice.between(1, rest.len().min(self.habits.piece)) };
             let (piece, later) = rest.split_at(len);
             let at = self.arrival(now, dice);
             self.flight.push_back((at, piece.to_vec()));

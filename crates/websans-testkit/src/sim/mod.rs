@@ -114,14 +114,16 @@ impl World {
         for link in &mut self.links {
             link.arrive(self.now);
         }
-        let ready: Vec<usize> =
-            (0..2).filter(|&i| self.peers[i].is_ready(self.now, &self.links[i], &self.links[1 - i])).collect();
+        let ready: Vec<usize> = (0..2)
+            .filter(|&i| self.peers[i].is_ready(self.now, &self.links[i], &self.links[1 - i]))
+            .collect();
         if ready.is_empty() {
             return self.wait();
         }
         let i = self.dice.pick(&ready);
         let (mine, theirs) = self.links.split_at_mut(1);
-        let (out, back) = if i == 0 { (&mut mine[0], &mut theirs[0]) } else { (&mut theirs[0], &mut mine[0]) };
+        let (out, back) =
+            if i == 0 { (&mut mine[0], &mut theirs[0]) } else { (&mut theirs[0], &mut mine[0]) };
         self.peers[i].wake(self.now, out, back, &mut self.dice, &mut self.trace);
         self.watch_for_resets();
     }

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 use websans::{
-    Close, Connection, Event, Hangup, Inbox, Kind, Outbox, Outcome, Payload, Prepared, Reply, SendError, State, Timestamp,
+    Close, Connection, Event, Hangup, Inbox, Kind, Outbox, Outcome, Payload, Prepared, Reply, SendError,
+    State, Timestamp,
 };
 
 use super::link::Link;
@@ -140,8 +141,17 @@ impl Peer {
     }
 
     /// One wake-up, in the order in which an adapter goes through it.
-    pub(super) fn wake(&mut self, now: Timestamp, out: &mut Link, back: &mut Link, dice: &mut Dice, trace: &mut Trace) {
-        self.tick(now);
+    pub(super) fn wake(
+        &mut self,
+        now: Timestamp,
+        out: &mut Link,
+        back: &mut Link,
+        dice: &mut Dice,
+        trace: &mut Trace,
+    ) {
+        // An adapter judges time-outs when it has received what there is, or before, if it likes.
+        let early = dice.chance(50);
+        if early { self.tick(now) } else { self.conn.wake(now) }
         if mem::take(&mut self.reset) {
             self.conn.abort();
             assert_eq!(self.conn.hangup(), Hangup::Drop);
@@ -159,6 +169,9 @@ impl Peer {
         if self.reads() && !self.backlog {
             self.read(now, back, dice, trace);
             self.hear(now, dice, trace);
+        }
+        if !early {
+            self.tick(now);
         }
         if dice.chance(50) {
             self.write(now, out, dice, trace);
@@ -189,7 +202,9 @@ impl Peer {
         let config = self.conn.config();
         // One message of any size goes into an empty outbox, with its headers; answers and Pings come on top.
         let fragments = self.largest / config.fragment_above.unwrap_or(usize::MAX).max(1);
-        let most = config.max_outbox.max(self.largest + 14 + 5 * (self.largest / 0xFFFF + 1)) + (fragments + 20) * 14 + 500;
+        let most = config.max_outbox.max(self.largest + 14 + 5 * (self.largest / 0xFFFF + 1))
+            + (fragments + 20) * 14
+            + 500;
         let waits = self.conn.outbox().len();
         assert!(waits <= most, "{waits} bytes wait, more than {most}");
         assert_eq!(self.conn.wants_write(), waits > 0);
@@ -219,7 +234,14 @@ impl Peer {
         }
     }
 
-    fn hang_up(&mut self, now: Timestamp, out: &mut Link, back: &mut Link, dice: &mut Dice, trace: &mut Trace) {
+    fn hang_up(
+        &mut self,
+        now: Timestamp,
+        out: &mut Link,
+        back: &mut Link,
+        dice: &mut Dice,
+        trace: &mut Trace,
+    ) {
         match self.conn.hangup() {
             Hangup::NotYet => {}
             Hangup::ShutdownWrite if self.shut => {}
@@ -249,7 +271,9 @@ impl Peer {
             // Between the parts of a message there is no place for another.
             let open = matches!(self.conn.state(), State::Open | State::CloseReceived);
             let in_parts = self.saying.is_some() && open;
-            let Some(at) = self.due.iter().position(|command| !(in_parts && command.is_whole())) else { break };
+            let Some(at) = self.due.iter().position(|command| !(in_parts && command.is_whole())) else {
+                break;
+            };
             let before = self.conn.outbox().len();
             let full = before > 0 && before + self.due[at].len() > self.conn.config().max_outbox;
             if full && !dice.chance(5) {
@@ -367,7 +391,11 @@ impl Peer {
     fn hear(&mut self, now: Timestamp, dice: &mut Dice, trace: &mut Trace) {
         while self.backlog {
             let before = self.received.len();
-            if self.reader == Reader::Accept { self.accept() } else { self.find(dice) }
+            if self.reader == Reader::Accept {
+                self.accept()
+            } else {
+                self.find(dice)
+            }
             for said in &self.received[before..] {
                 trace.note(now, self.side, What::Got(said.kind, said.payload.len()));
                 if self.echo && !said.skipped {
@@ -394,10 +422,8 @@ impl Peer {
                     self.received.push(Said { kind: message.kind(), payload, skipped: false });
                 }
             }
-            Some(Event::Ping(payload)) => {
-                if self.conn.config().pong_reply == Reply::WhenAsked {
-                    self.due.push_back(Command::Pong(payload.into_owned()));
-                }
+            Some(Event::Ping(payload)) if self.conn.config().pong_reply == Reply::WhenAsked => {
+                self.due.push_back(Command::Pong(payload.into_owned()));
             }
             _ => {}
         }
@@ -423,7 +449,8 @@ impl Peer {
                 said.skipped = true;
             }
         }
-        let found = if whole { self.inbox.next(&mut self.conn) } else { self.inbox.next_chunk(&mut self.conn) };
+        let found =
+            if whole { self.inbox.next(&mut self.conn) } else { self.inbox.next_chunk(&mut self.conn) };
         self.backlog = found.expect("an honest peer breaks no rule");
         if !self.backlog {
             return;
@@ -463,7 +490,13 @@ impl Peer {
     }
 }
 
-fn write_vectored(outbox: &mut Outbox, now: Timestamp, out: &mut Link, dice: &mut Dice, wrote: &mut Vec<u8>) -> usize {
+fn write_vectored(
+    outbox: &mut Outbox,
+    now: Timestamp,
+    out: &mut Link,
+    dice: &mut Dice,
+    wrote: &mut Vec<u8>,
+) -> usize {
     let mut slices = [std::io::IoSlice::new(&[]); 5];
     let filled = outbox.chunks_vectored(&mut slices);
     assert!(slices[0].starts_with(outbox.chunk()), "the slices differ from the chunk");
@@ -479,7 +512,12 @@ fn write_vectored(outbox: &mut Outbox, now: Timestamp, out: &mut Link, dice: &mu
 }
 
 /// Tells the core what the application wants, in one of the ways to say it.
-fn obey(conn: &mut Connection, inbox: &mut Inbox, command: &Command, dice: &mut Dice) -> Result<(), SendError> {
+fn obey(
+    conn: &mut Connection,
+    inbox: &mut Inbox,
+    command: &Command,
+    dice: &mut Dice,
+) -> Result<(), SendError> {
     match command {
         Command::Send(kind, bytes) => conn.send(payload(*kind, bytes, dice)),
         Command::SendPrepared(kind, bytes) => {

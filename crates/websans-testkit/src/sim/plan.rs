@@ -214,12 +214,8 @@ impl Plan {
 }
 
 fn habits(dice: &mut Dice, calm: bool) -> Habits {
+    let capacity = dice.pick(&[if calm { 1 << 10 } else { 100 }, 1 << 10, 16 << 10, 64 << 10, 1 << 20]);
     let fastest = dice.pick(&[1, 100, 2_000]);
-    if calm {
-        let capacity = dice.pick(&[16 << 10, 64 << 10, 1 << 20]);
-        return Habits { capacity, piece: dice.pick(&[1, 10, 1000]), fastest, slowest: fastest + dice.below(5_000) };
-    }
-    let capacity = dice.pick(&[100, 1 << 10, 16 << 10, 1 << 20]);
     // Small as well as far would take days.
     let slowest = fastest + dice.pick(&[0, 1_000, if capacity > 10_000 { 300_000 } else { 3_000 }]);
     Habits { capacity, piece: dice.pick(&[1, 10, 1000]), fastest, slowest }
@@ -262,6 +258,11 @@ fn config(dice: &mut Dice) -> Config {
 
 fn speaker(dice: &mut Dice, calm: bool, ends_at: usize, may_echo: bool) -> Speaker {
     let mut config = config(dice);
+    if calm {
+        // What is still to be said on either side may take longer over a slow link, and does not count.
+        config.close_within += Duration::from_secs(60);
+        config.write_stall += Duration::from_secs(60);
+    }
     let reader = dice.pick(&[Reader::Next, Reader::NextChunk, Reader::Either, Reader::Accept]);
     if reader == Reader::Accept && dice.chance(30) {
         config.pong_reply = Reply::WhenAsked;
@@ -311,7 +312,8 @@ fn do_something(dice: &mut Dice, calm: bool, at: &mut usize, script: &mut Vec<(T
             Command::Pong(dice.bytes(len))
         }
         16 if !calm && dice.chance(10) => Command::Abort,
-        16 | 17 if calm => Command::Pause(Duration::from_millis(dice.below(1000) as u64)),
+        // A few of these together are still shorter than any time-out.
+        16 | 17 if calm => Command::Pause(Duration::from_millis(dice.below(300) as u64)),
         16 | 17 => Command::Pause(Duration::from_millis(dice.below(40_000) as u64)),
         18 => Command::Park,
         // Several at once, so that they lie together in the outbox.

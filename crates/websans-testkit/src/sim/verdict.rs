@@ -107,7 +107,10 @@ fn assert_same(received: &Said, sent: &Said) {
 fn check_outcome(end: &Ended) {
     let outcome = &end.outcome;
     if outcome.is_clean() {
-        assert!(outcome.sent.is_some() && outcome.received.is_some(), "clean without a Close each way: {outcome:?}");
+        assert!(
+            outcome.sent.is_some() && outcome.received.is_some(),
+            "clean without a Close each way: {outcome:?}"
+        );
     }
 }
 

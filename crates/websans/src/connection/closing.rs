@@ -88,6 +88,7 @@ impl Connection {
             State::Open => {
                 self.queue_close(close, Initiator::Local);
                 self.state = State::CloseSent;
+                self.restart_stall_timer();
                 self.start_close_timer();
             }
             State::CloseReceived => {

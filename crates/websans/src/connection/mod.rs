@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 
+use crate::close::Close;
 use crate::config::{Config, MaskKeys, Role};
 use crate::deflate::Encode;
 use crate::outbox::Outbox;
@@ -63,9 +64,9 @@ pub enum State {
 /// It holds bits, not received bytes: whoever drives it owns the buffers. Its methods come in four kinds.
 /// After each call of the first two kinds look at the third; the fourth may be read at any time.
 ///
-/// * **The outside world.** [`tick`](Self::tick) first on every wake-up: it is the only way time moves.
-///   [`receive`](Self::receive) with the bytes that arrived, until it has no more events (or through an
-///   [`Inbox`](crate::Inbox), which makes whole messages of them). [`eof`](Self::eof) when the peer ends its
+/// * **The outside world.** [`wake`](Self::wake) when bytes have been read, [`receive`](Self::receive) with them until it
+///   has no more events (or through an [`Inbox`](crate::Inbox), which makes whole messages of them), then
+///   [`tick`](Self::tick): time moves by these alone. [`eof`](Self::eof) when the peer ends its
 ///   side of the transport, [`abort`](Self::abort) when the transport fails.
 /// * **The application.** [`send`](Self::send), [`send_part`](Self::send_part),
 ///   [`send_prepared`](Self::send_prepared), [`ping`](Self::ping), [`pong`](Self::pong),
@@ -186,6 +187,12 @@ impl Connection {
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         self.ending.as_deref().filter(|_| self.state == State::Closed)
+    }
+
+    /// The peer's Close, once it has arrived: in [`State::CloseReceived`] it waits for an answer.
+    #[must_use]
+    pub fn close_received(&self) -> Option<&Close<'static>> {
+        self.ending.as_ref()?.received.as_ref()
     }
 
     /// The counters and the last round-trip time.

@@ -72,15 +72,17 @@ fn digest(payload: &[u8]) -> u32 {
 }
 
 impl Connection {
-    /// Moves time to `now` and does what is due: call it first on every wake-up. Idempotent; may be called at any
-    /// time, early too. Time does not go back.
+    /// Moves time to `now` and does what is due. Idempotent; may be called at any time, early too. Time does not go back.
+    ///
+    /// Call it after each wait, when what the transport had to give has been received: a sign of life that has
+    /// arrived must not be overlooked because the thread was late. [`wake`](Self::wake) moves time before that.
     pub fn tick(&mut self, now: Timestamp) {
         // What has been written since the last tick was written at about that time: adapters tick before they write.
         self.timers.since_or_deadline = self.waits_since();
         let progressed = self.outbox.take_progress();
         if !self.wants_write() {
             (self.timers.stalled, self.ping_waits) = (None, false);
-        } else if progressed || self.timers.stalled.is_none() {
+        } else if self.timers.stalled.is_none() || progressed && !self.is_draining() {
             self.timers.stalled = Some(self.timers.now);
         }
         self.timers.now = self.timers.now.max(now);
@@ -102,6 +104,12 @@ impl Connection {
         }
     }
 
+    /// Moves time to `now` and judges nothing: for an adapter that was away while the application was busy, and for bytes
+    /// that have just been read, before they are received.
+    pub fn wake(&mut self, now: Timestamp) {
+        self.timers.now = self.timers.now.max(now);
+    }
+
     /// When to call [`tick`](Self::tick) next, at the latest. `None` only while open, with neither keep-alive nor
     /// idle limit, and nothing to write.
     ///
@@ -113,9 +121,10 @@ impl Connection {
         let stall = match timers.stalled {
             _ if !self.wants_write() => None,
             // The transport has taken something since the last tick, or has not been watched yet.
-            since => Some(
-                since.filter(|_| !self.outbox.has_progressed()).unwrap_or(timers.now) + config.write_stall,
-            ),
+            since => {
+                let since = since.filter(|_| !self.outbox.has_progressed() || self.is_draining());
+                Some(since.unwrap_or(timers.now) + config.write_stall)
+            }
         };
         let due = if self.state == State::Open {
             let keepalive = config.keepalive.map(|keepalive| match self.waits_since() {
@@ -136,6 +145,10 @@ impl Connection {
         if self.state == State::Open {
             self.timers.since_or_deadline = None;
         }
+    }
+
+    pub(super) fn restart_stall_timer(&mut self) {
+        self.timers.stalled = Some(self.timers.now);
     }
 
     pub(super) fn start_close_timer(&mut self) {
@@ -165,6 +178,12 @@ impl Connection {
         if self.state == State::Open && self.timers.last_message + idle <= self.timers.now {
             self.begin_close(Close::new(CloseCode::GOING_AWAY, "idle"));
         }
+    }
+
+    /// Nothing but what was queued before our Close is to be written: that has one time for all of it, or a peer that
+    /// takes a byte now and then could hold us for ever.
+    fn is_draining(&self) -> bool {
+        matches!(self.state, State::CloseSent | State::Closed)
     }
 
     fn watch_writes(&mut self) {

@@ -1,7 +1,6 @@
 //! The grammar of header values: tokens, comma lists, extension lists. Linear in the value, no recursion.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
 
 /// A value does not follow the grammar of its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +188,6 @@ impl<'h> Cursor<'h> {
     fn quoted(&mut self) -> Result<Cow<'h, str>, Malformed> {
         let quoted = self.0;
         let mut escaped = false;
-        let mut escapes = false;
         for (len, &byte) in quoted.iter().enumerate() {
             match byte {
                 b'"' if !escaped => {
@@ -197,11 +195,10 @@ impl<'h> Cursor<'h> {
                     self.0 = rest.get(1..).ok_or(Malformed)?;
                     return match core::str::from_utf8(word) {
                         Ok("") | Err(_) => Err(Malformed),
-                        Ok(word) if !escapes => Ok(Cow::Borrowed(word)),
-                        Ok(word) => Ok(Cow::Owned(word.chars().filter(|&c| c != '\\').collect::<String>())),
+                        Ok(word) => Ok(Cow::Owned(word.replace('\\', ""))),
                     };
                 }
-                b'\\' if !escaped => (escaped, escapes) = (true, true),
+                b'\\' if !escaped => escaped = true,
                 byte if is_token_byte(byte) => escaped = false,
                 _ => return Err(Malformed),
             }
@@ -248,6 +245,7 @@ mod tests {
             r#"a;b="x"#,
             r#"a;b="x\""#,
             r#"a;b="\\""#,
+            r#"a;b="\\x""#,
             r#"a;b="\"""#,
             "a;b=\"é\"",
         ] {

@@ -135,14 +135,12 @@ impl Origin {
             return false;
         };
         let host_matches = if *below {
-            // The page's host is a list of labels: what is left before the dot is one or more of them.
+            // The page's host is a list of labels, none empty: before the dot stand one or more of them.
             page.host
                 .len()
                 .checked_sub(host.len())
                 .and_then(|len| page.host.split_at_checked(len))
-                .is_some_and(|(below, parent)| {
-                    below.len() > 1 && below.ends_with('.') && parent.eq_ignore_ascii_case(host)
-                })
+                .is_some_and(|(below, parent)| below.ends_with('.') && parent.eq_ignore_ascii_case(host))
         } else {
             page.host.eq_ignore_ascii_case(host)
         };

@@ -168,3 +168,22 @@ const fn phrase(status: u16) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn statuses_in_use_have_a_phrase_of_their_own() {
+        let used = [
+            100, 103, 200, 201, 202, 204, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 406,
+            408, 409, 410, 413, 414, 421, 422, 426, 429, 431, 500, 501, 502, 503, 504, 505,
+        ];
+        let phrases: BTreeSet<&str> = used.into_iter().map(phrase).collect();
+        assert_eq!(phrases.len(), used.len());
+        assert!(!phrases.contains(""));
+        assert_eq!((100..=599).filter(|&status| !phrase(status).is_empty()).count(), used.len());
+    }
+}

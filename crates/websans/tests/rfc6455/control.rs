@@ -1,7 +1,9 @@
 //! Control frames: RFC 6455 §5.4 and §5.5.
 
-use bytes::Buf;
 use core::time::Duration;
+
+use bytes::Buf;
+use proptest::prelude::*;
 use websans::{Config, Connection, Event, Kind, ProtocolError, Reply, SendError, State};
 
 use crate::support::*;
@@ -485,6 +487,54 @@ fn r050_pings_of_one_read_among_messages() {
             let pongs: Vec<u8> = frames.iter().skip(1).map(|frame| frame.payload[0]).collect();
             assert_eq!(pongs, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "{end:?}, round {round}: {frames:?}");
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+    /// However Pings, messages and writes follow each other: Pongs go in the order of their Pings, each between whole
+    /// frames, none twice, and the newest is always among them.
+    #[test]
+    fn r050_pongs_keep_the_order_of_pings(
+        client in any::<bool>(),
+        steps in proptest::collection::vec((0..8u8, 0..3000usize), 1..120),
+    ) {
+        let end = if client { End::Client } else { End::Server };
+        let mut conn = end.open(quiet()).0;
+        let (mut out, mut pings, mut messages) = (Vec::new(), 0u32, 0u32);
+        for (step, n) in steps {
+            match step {
+                0..=2 => {
+                    pings += 1;
+                    let payload = [&pings.to_be_bytes()[..], &vec![7; n % 120]].concat();
+                    receive(&mut conn, &end.incoming(FIN | PING, &payload));
+                }
+                3 | 4 => {
+                    let payload = [&messages.to_be_bytes()[..], &vec![7; if step == 3 { n } else { 9000 }]].concat();
+                    messages += u32::from(conn.send(payload).is_ok());
+                }
+                5 => conn.tick(START),
+                _ => {
+                    let mut left = if step == 6 { n } else { n % 10 };
+                    while left > 0 && conn.wants_write() {
+                        let outbox = conn.outbox();
+                        let n = left.min(outbox.chunk().len());
+                        out.extend_from_slice(&outbox.chunk()[..n]);
+                        outbox.advance(n);
+                        left -= n;
+                    }
+                }
+            }
+        }
+        out.extend(drain(&mut conn));
+        let number = |frame: &Frame| u32::from_be_bytes(*frame.payload.first_chunk().unwrap());
+        let frames = decode(&out);
+        let of = |opcode| frames.iter().filter(move |frame| frame.opcode() == opcode).map(number);
+        prop_assert!(of(BINARY).eq(0..messages));
+        let pongs: Vec<u32> = of(PONG).collect();
+        prop_assert!(pongs.is_sorted_by(|a, b| a < b), "{:?}", pongs);
+        prop_assert_eq!(pongs.last().copied().unwrap_or(0), pings);
     }
 }
 

@@ -52,7 +52,16 @@ fn written(request: &Request) -> String {
 fn given(
     request: Request,
     config: &Config,
+    bytes: &[u8],
+) -> (Connector, Result<Option<Answer>, HandshakeError>) {
+    given_in_pieces(request, config, bytes, usize::MAX)
+}
+
+fn given_in_pieces(
+    request: Request,
+    config: &Config,
     mut bytes: &[u8],
+    piece: usize,
 ) -> (Connector, Result<Option<Answer>, HandshakeError>) {
     let mut connector = Connector::new(request, config, NOW);
     loop {
@@ -60,7 +69,9 @@ fn given(
         if !matches!(answer, Ok(None)) {
             return (connector, answer);
         }
-        match std::io::Read::read(&mut bytes, connector.spare_mut()).unwrap() {
+        let spare = connector.spare_mut();
+        let len = spare.len().min(piece);
+        match std::io::Read::read(&mut bytes, &mut spare[..len]).unwrap() {
             0 => return (connector, answer),
             n => connector.filled(n),
         }
@@ -77,7 +88,15 @@ fn opened(request: Request, bytes: &[u8]) -> Result<Negotiated, HandshakeError> 
 
 /// The refusal in `bytes`, after which the server ends the transport.
 fn refused(config: &Config, bytes: &[u8]) -> Refusal {
-    let (mut connector, answer) = given(request(), config, bytes);
+    let refusal = refused_in_pieces(config, bytes, usize::MAX);
+    for piece in [1, 2, 3] {
+        assert_eq!(refused_in_pieces(config, bytes, piece), refusal);
+    }
+    refusal
+}
+
+fn refused_in_pieces(config: &Config, bytes: &[u8], piece: usize) -> Refusal {
+    let (mut connector, answer) = given_in_pieces(request(), config, bytes, piece);
     let answer = answer.and_then(|answer| match answer {
         Some(answer) => Ok(Some(answer)),
         None => {
@@ -207,6 +226,14 @@ fn r020_only_101_opens() {
     fails(HandshakeError::FoldedLine, &[plus(&["X: y", " z"])]);
     fails(HandshakeError::ControlCharacter, &[plus(&["X: \0"]), plus(&["X: \r"])]);
     fails(HandshakeError::InvalidHead, &[plus(&["X : y"])]);
+    // What is not HTTP/1 is refused at the first byte that shows it.
+    for wrong in 0..7 {
+        let mut start = *b"HTTP/1.";
+        start[wrong] ^= 1;
+        assert!(matches!(given(request(), &Config::default(), &start[..wrong]).1, Ok(None)));
+        let refused = given(request(), &Config::default(), &start[..=wrong]).1;
+        assert_eq!(refused.map(|_| ()), Err(HandshakeError::NotHttp), "{wrong}");
+    }
     // The reason may be missing, or be anything that is not a control character.
     opens(&["HTTP/1.1 101", "HTTP/1.1 101 ", "HTTP/1.1 101 \tna\u{ef}ve"].map(|line| with("HTTP", &[line])));
 }
@@ -220,7 +247,8 @@ fn r020_interim_responses_are_skipped() {
     assert!(matches!(answer, Ok(Some(Answer::Open(_)))));
     assert_eq!(connector.into_rest(), b"\x81\x02hi");
 
-    assert_eq!(refused(&Config::default(), &[interim, &b"HTTP/1.1 404 x\r\n\r\n"[..]].concat()).status, 404);
+    let refusal = refused(&Config::default(), &[interim, &b"HTTP/1.1 404 x\r\nX: y\r\n\r\n"[..]].concat());
+    assert_eq!((refusal.status, refusal.headers), (404, vec![("X".into(), b"y".into())]));
     // They count against the limits, so that they cannot go on for ever.
     fails(HandshakeError::HeadTooLarge, &[b"HTTP/1.1 100 x\r\n\r\n".repeat(2000)]);
     fails(HandshakeError::TooManyHeaders, &[b"HTTP/1.1 100 x\r\nX: y\r\n\r\n".repeat(65)]);
@@ -259,6 +287,8 @@ fn r020_the_body_of_a_refusal_ends_as_its_headers_say() {
         ("Content-Length: 21", "012345678901234567890", "01234567890123456789", false),
         ("Content-Length: 99999999999999999999999", "to the end", "to the end", true),
         ("Content-Length: 5x", "to the end", "to the end", true),
+        ("Content-Length: +5", "to the end", "to the end", true),
+        ("Content-Length:", "to the end", "to the end", true),
         ("Content-Length: 5\r\nContent-Length: 5", "to the end", "to the end", true),
         ("X: y", "to the end", "to the end", true),
         ("X: y", "", "", true),

@@ -123,7 +123,29 @@ fn r001_the_version_is_http_1_1() {
         );
         assert!([400, 505].contains(&error.http_status()));
     }
-    refused(HandshakeError::HttpVersion, 505, &[with("GET", &["GET /chat HTTP/1.0"])]);
+    let start = |line| with("GET", &[line]);
+    refused(
+        HandshakeError::HttpVersion,
+        505,
+        &[
+            start("GET /chat HTTP/1.0"),
+            start("GET /chat HTTP/2.0"),
+            start("GET /chat HTTP/0.9"),
+            start("PRI * HTTP/2.0"),
+        ],
+    );
+    refused(
+        HandshakeError::InvalidHead,
+        400,
+        &[
+            "GET /chat HTTP/x.1",
+            "GET /chat HTTP/2.y",
+            "GET /chat HTTP/22.0",
+            "GET /chat http/2.0",
+            "GET /a b HTTP/1.1",
+        ]
+        .map(start),
+    );
 }
 
 #[test]
@@ -434,6 +456,30 @@ fn r012_only_offered_extensions_are_answered() {
         assert_eq!(line, answered, "{offer}");
         assert_eq!(negotiated.deflate.is_some(), answered.is_some());
     }
+    // A server is spared from reading offers without end: the first sixteen must do.
+    for (hopeless, answered) in [(15, true), (16, false), (600, false)] {
+        let mut offers = "permessage-deflate;server_max_window_bits=8,".repeat(hopeless);
+        if hopeless == 600 {
+            offers = "permessage-deflate;x,".repeat(hopeless); // not even well-formed: they do not count
+        }
+        let offers = format!("Sec-WebSocket-Extensions: {offers}permessage-deflate");
+        let (_, negotiated) = answer_with(&plus(&[&offers]), &willing).unwrap();
+        assert_eq!(negotiated.deflate.is_some(), answered || hopeless == 600, "{hopeless}");
+    }
+}
+
+#[test]
+fn r012_an_offer_that_can_be_answered_is_told() {
+    for (list, can) in [
+        ("permessage-deflate", true),
+        ("foo, permessage-deflate; client_max_window_bits", true),
+        ("foo", false),
+        ("permessage-deflate; foo", false),
+    ] {
+        let bytes = plus(&[&format!("Sec-WebSocket-Extensions: {list}")]);
+        let (acceptor, _) = given(&Config::default(), &bytes);
+        assert_eq!(acceptor.request().unwrap().check().unwrap().offers_deflate(), can, "{list}");
+    }
 }
 
 #[test]
@@ -519,7 +565,10 @@ fn r014_a_foreign_origin_is_forbidden() {
         .replacen("/chat", "http://a/chat", 1)
         .into_bytes();
     let (acceptor, _) = given(&Config::default(), &absolute);
-    assert_eq!(acceptor.request().unwrap().check_origin(&default), Ok(()));
+    let request = acceptor.request().unwrap();
+    assert_eq!(request.check_origin(&default), Ok(()));
+    assert_eq!(request.origin(), Some(&b"http://a"[..]));
+    assert!(request.is_upgrade());
 }
 
 #[test]
@@ -539,6 +588,7 @@ fn r014_a_page_can_be_served_on_the_same_port() {
     assert_eq!(complete, Ok(true));
     let request = acceptor.request().unwrap();
     assert!(!request.is_upgrade());
+    assert!(!format!("{request:?}").contains("text/html"), "values stay out of logs");
     assert_eq!((request.method(), request.path(), request.query()), ("GET", "/index.html", Some("x")));
     assert_eq!(request.header("ACCEPT"), Some(&b"text/html"[..]));
     assert_eq!(request.origin(), None);
@@ -555,6 +605,13 @@ fn r014_a_page_can_be_served_on_the_same_port() {
     let (acceptor, _) = given(&Config::default(), b"GET / HTTP/1.0\r\n\r\n");
     let request = acceptor.request().unwrap();
     assert_eq!((request.version(), request.host()), (HttpVersion::Http10, ""));
+    let (acceptor, _) = given(&Config::default(), b"GET / HTTP/1.0\r\nHost: a:80\r\n\r\n");
+    assert_eq!(acceptor.request().unwrap().host(), "a:80");
+    // But what it says of its host must be right, and in HTTP/1.1 it must say it.
+    for bytes in [&b"GET / HTTP/1.0\r\nHost: [\r\n\r\n"[..], b"GET / HTTP/1.1\r\n\r\n"] {
+        let (acceptor, _) = given(&Config::default(), bytes);
+        assert_eq!(acceptor.request().map(|_| ()), Err(HandshakeError::InvalidHost));
+    }
     // OPTIONS and CONNECT have targets of their own.
     for (line, path, host) in [("OPTIONS * HTTP/1.1", "*", "a"), ("CONNECT b:443 HTTP/1.1", "b:443", "b:443")]
     {
