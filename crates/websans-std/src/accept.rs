@@ -128,7 +128,7 @@ impl<S: Stream> Incoming<S> {
         let accepted =
             match self.acceptor.request().and_then(|request| Ok(request.check()?.accept(choice, &mut out))) {
                 Ok(accepted) => accepted,
-                Err(error) => return Err(refuse(&mut self.io, error)),
+                Err(error) => return Err(self.refuse(error)),
             };
         let negotiated = match accepted {
             Ok(negotiated) => negotiated,
@@ -157,7 +157,7 @@ impl<S: Stream> Incoming<S> {
             Ok(decide(&handshake).map(|choice| handshake.offer.clone().accept(&choice, &mut out)))
         })();
         match decided {
-            Err(error) => Err(refuse(&mut self.io, error)),
+            Err(error) => Err(self.refuse(error)),
             Ok(Err(response)) => self.respond(&response).map(|()| None),
             Ok(Ok(Err(error))) => {
                 self.respond(&Response::new(500)?)?;
@@ -190,7 +190,8 @@ impl<S: Stream> Incoming<S> {
 
     /// Answers with what `error` asks for, and ends the transport.
     pub fn refuse(mut self, error: HandshakeError) -> Error {
-        refuse(&mut self.io, error)
+        let _ = self.respond(&error.response()); // the client may have gone
+        error.into()
     }
 }
 
@@ -208,11 +209,12 @@ fn refuse(io: &mut impl Stream, error: HandshakeError) -> Error {
 fn write_all(io: &mut impl Stream, mut bytes: &[u8], config: &Config) -> io::Result<()> {
     io.set_write_timeout(Some(config.handshake_within.max(RETRY)))?;
     while !bytes.is_empty() {
-        let n = io.write(bytes)?;
-        if n == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
+        match io.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        bytes = bytes.get(n..).unwrap_or_default();
     }
     io.flush()
 }
@@ -228,8 +230,12 @@ fn linger(io: &mut impl Stream) {
         return;
     }
     for _ in 0..256 {
-        let read = io.read(&mut scratch);
-        if !matches!(read, Ok(1..)) || clock.until(end).is_zero() {
+        match io.read(&mut scratch) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            _ => return,
+        }
+        if clock.until(end).is_zero() {
             return;
         }
     }

@@ -22,6 +22,10 @@ pub trait Parts {
     /// Sends a part.
     #[doc(hidden)]
     fn send_part(&mut self, part: Payload<'_>, last: bool) -> Result<(), Error>;
+
+    /// The writer of a message is gone.
+    #[doc(hidden)]
+    fn done(&mut self) {}
 }
 
 /// A message that is read as it arrives.
@@ -125,6 +129,12 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
             self.buffer.clear();
         }
         Ok(())
+    }
+}
+
+impl<P: Parts> Drop for MessageWriter<'_, P> {
+    fn drop(&mut self) {
+        self.parts.done();
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`WebSocket`]: a connection over a blocking stream, whole.
 
 use std::io::IoSlice;
+use std::mem;
 use std::net::Shutdown;
 use std::sync::Arc;
 
@@ -35,6 +36,10 @@ pub struct WebSocket<S> {
     shut: bool,
     /// Writing has failed; what had arrived is still delivered.
     broken: bool,
+    /// The peer has ended its side of the transport.
+    ended: bool,
+    /// The transport has been ended.
+    over: bool,
     /// To be reported once the peer has been told.
     failure: Option<ProtocolError>,
 }
@@ -59,11 +64,13 @@ impl<S: Stream> WebSocket<S> {
             inbox.preload(early);
         }
         let waits = Waits::default();
-        Ok(Self { io, conn, inbox, clock, protocol, waits, shut: false, broken: false, failure: None })
+        let (shut, broken, ended, over, failure) = (false, false, false, false, None);
+        Ok(Self { io, conn, inbox, clock, protocol, waits, shut, broken, ended, over, failure })
     }
 
     /// Waits for the next message, which is lent until the next call. `None`: the connection has ended, and
-    /// [`outcome`](Self::outcome) tells how.
+    /// [`outcome`](Self::outcome) tells how; or, with [`Reply::WhenAsked`](websans::Reply::WhenAsked), the peer has sent its
+    /// [Close](Self::close_received), which [`close`](Self::close) answers.
     ///
     /// What waits to be sent is written before it waits.
     ///
@@ -129,12 +136,14 @@ impl<S: Stream> WebSocket<S> {
     /// # Errors
     /// [`Error::Io`] if the transport failed, or if the peer took nothing for [`Config::write_stall`].
     pub fn flush(&mut self) -> Result<(), Error> {
+        self.conn.wake(self.clock.now());
         while self.conn.wants_write() {
-            self.conn.tick(self.clock.now());
             if self.broken || self.conn.hangup() == Hangup::Drop {
                 return Err(broken_pipe());
             }
-            self.write_some()?;
+            if !self.write_some()? {
+                self.conn.tick(self.clock.now());
+            }
         }
         Ok(())
     }
@@ -174,7 +183,7 @@ impl<S: Stream> WebSocket<S> {
     /// # Errors
     /// As [`send`](Self::send); [`SendError::Closing`] if a Close was sent before.
     pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.conn.tick(self.clock.now());
+        self.conn.wake(self.clock.now());
         self.conn.close_with(Close::new(code, reason))?;
         self.flush()
     }
@@ -183,6 +192,12 @@ impl<S: Stream> WebSocket<S> {
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         self.conn.outcome()
+    }
+
+    /// The peer's Close, once it has arrived.
+    #[must_use]
+    pub fn close_received(&self) -> Option<&Close<'static>> {
+        self.conn.close_received()
     }
 
     /// Where the connection stands in its closing.
@@ -225,49 +240,71 @@ impl<S: Stream> WebSocket<S> {
         &mut self,
         next: fn(&mut Inbox, &mut Connection) -> Result<bool, ProtocolError>,
     ) -> Result<bool, Error> {
+        self.conn.wake(self.clock.now());
+        let mut listened = false;
         loop {
-            // 1. Move time.
-            self.conn.tick(self.clock.now());
-            // 2. Hand out what has arrived.
+            // 1. Hand out what has arrived.
             match next(&mut self.inbox, &mut self.conn) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
                 Err(error) => self.failure = Some(error),
+            }
+            // 2. Judge the time, once all that had arrived is known.
+            if listened {
+                self.conn.tick(self.clock.now());
             }
             // 3. Write what waits, as far as the peer takes it.
             if self.conn.wants_write() && !self.broken {
                 let _ = self.write_some(); // reading tells how the transport ended
             }
             // 4. End the transport when its time has come.
+            if self.broken && (self.ended || self.conn.state() == State::Closed) {
+                self.conn.abort();
+            }
             match self.conn.hangup() {
                 Hangup::NotYet => {}
                 Hangup::ShutdownWrite => self.shutdown_write(),
                 Hangup::Drop => {
-                    let _ = self.io.shutdown(Shutdown::Both); // the peer may have done so
+                    self.shutdown();
                     return self.failure.take().map_or(Ok(false), |error| Err(error.into()));
                 }
             }
+            if self.conn.state() == State::CloseReceived {
+                return Ok(false); // for the application to answer
+            }
             // 5. Wait for bytes or for the deadline.
             self.read_some()?;
+            listened = true;
         }
     }
 
     fn read_some(&mut self) -> Result<(), Error> {
+        let mut wait = self.conn.deadline().map(|deadline| self.clock.until(deadline));
         if self.conn.wants_write() && !self.broken {
-            self.waits.bound_read(&self.io, Some(RETRY))?;
-        } else {
-            let wait = self.conn.deadline().map(|deadline| self.clock.until(deadline));
-            self.waits.bound_read(&self.io, wait)?;
+            wait = Some(RETRY.min(wait.unwrap_or(RETRY)));
         }
+        if self.ended {
+            // What waits to be written is all that is left to wait for.
+            std::thread::sleep(RETRY.min(wait.unwrap_or(RETRY)));
+            return Ok(());
+        }
+        self.waits.bound_read(&self.io, wait)?;
         match Io::of(self.io.read(self.inbox.spare_mut())) {
-            Io::Done(0) => self.conn.eof(),
-            Io::Done(n) => self.inbox.filled(n),
+            Io::Done(0) => {
+                self.ended = true;
+                self.conn.eof();
+            }
+            Io::Done(n) => {
+                self.conn.wake(self.clock.now());
+                self.inbox.filled(n);
+            }
             Io::Waited => {}
             Io::Failed(error) => {
-                let ended = self.conn.state() == State::Closed;
+                let closed = self.conn.state() == State::Closed;
                 self.conn.abort();
                 // A reset after the closing handshake takes nothing from it.
-                if !ended {
+                if !closed {
+                    self.shutdown();
                     return Err(error.into());
                 }
             }
@@ -275,8 +312,8 @@ impl<S: Stream> WebSocket<S> {
         Ok(())
     }
 
-    /// Writes once; waiting is bounded.
-    fn write_some(&mut self) -> Result<(), Error> {
+    /// Writes once; false: the peer has taken nothing for a moment.
+    fn write_some(&mut self) -> Result<bool, Error> {
         let outbox = self.conn.outbox();
         let mut slices = [IoSlice::new(&[]); 16];
         let filled = outbox.chunks_vectored(&mut slices);
@@ -291,10 +328,10 @@ impl<S: Stream> WebSocket<S> {
             }
             Io::Done(n) => {
                 outbox.advance(n);
-                self.conn.tick(self.clock.now());
-                Ok(())
+                self.conn.wake(self.clock.now());
+                Ok(true)
             }
-            Io::Waited => Ok(()),
+            Io::Waited => Ok(false),
             Io::Failed(error) => {
                 self.broken = true;
                 Err(error.into())
@@ -303,10 +340,17 @@ impl<S: Stream> WebSocket<S> {
     }
 
     fn make_room(&mut self, len: usize) -> Result<(), Error> {
-        self.conn.tick(self.clock.now());
+        self.conn.wake(self.clock.now());
         let queued = self.conn.wants_write()
             && self.conn.outbox().len().saturating_add(len) > self.conn.config().max_outbox;
         if queued { self.flush() } else { Ok(()) }
+    }
+
+    /// Ends the transport, once.
+    fn shutdown(&mut self) {
+        if !mem::replace(&mut self.over, true) {
+            let _ = self.io.shutdown(Shutdown::Both); // the peer may have done so
+        }
     }
 
     fn shutdown_write(&mut self) {

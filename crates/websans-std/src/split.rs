@@ -6,6 +6,7 @@
 //! reading and tries again, so that two ends that both send in bulk cannot block one another.
 
 use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -30,10 +31,11 @@ pub(crate) fn split<S: CloneStream>(socket: WebSocket<S>) -> Result<(Receiver<S>
         writer: Mutex::new(writer),
         control: io.try_clone()?,
         idle: Mutex::new(None),
+        composing: AtomicBool::new(false),
         clock,
         protocol,
     });
-    let reader = Reader { io, inbox, waits: Waits::default(), shut: false, failure: None };
+    let reader = Reader { io, inbox, waits: Waits::default(), shut: false, ended: false, failure: None };
     Ok((Receiver { reader: Some(reader), shared: Arc::clone(&shared) }, Sender { shared }))
 }
 
@@ -46,6 +48,8 @@ struct Shared<S> {
     control: S,
     /// The reading side of a receiver that was dropped.
     idle: Mutex<Option<Reader<S>>>,
+    /// One sender is writing a message piece by piece.
+    composing: AtomicBool,
     clock: Clock,
     protocol: Option<String>,
 }
@@ -62,6 +66,8 @@ struct Reader<S> {
     inbox: Inbox,
     waits: Waits,
     shut: bool,
+    /// The peer has ended its side of the transport.
+    ended: bool,
     failure: Option<ProtocolError>,
 }
 
@@ -82,10 +88,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<S: Stream> Shared<S> {
-    /// The connection, with its time moved.
+    /// The connection, with its time moved and nothing judged: see [`Connection::wake`].
     fn conn(&self) -> MutexGuard<'_, Connection> {
         let mut conn = lock(&self.conn);
-        conn.tick(self.clock.now());
+        conn.wake(self.clock.now());
         conn
     }
 
@@ -129,16 +135,20 @@ impl<S: Stream> Shared<S> {
                 Io::Done(0) | Io::Failed(_) => writer.broken = true,
                 Io::Done(n) => {
                     writer.taken.advance(n);
+                    self.conn().outbox().advance(n);
+                }
+                Io::Waited => {
                     let mut conn = self.conn();
-                    conn.outbox().advance(n);
                     conn.tick(self.clock.now());
+                    if conn.hangup() == Hangup::Drop {
+                        drop(conn);
+                        self.end();
+                        return Written::Broken;
+                    }
+                    if !wait {
+                        return Written::Blocked;
+                    }
                 }
-                Io::Waited if self.conn().hangup() == Hangup::Drop => {
-                    self.end();
-                    return Written::Broken;
-                }
-                Io::Waited if wait => {}
-                Io::Waited => return Written::Blocked,
             }
         }
     }
@@ -211,21 +221,29 @@ impl<S: Stream> Reader<S> {
         shared: &Shared<S>,
         next: fn(&mut Inbox, &mut Connection) -> Result<bool, ProtocolError>,
     ) -> Result<bool, Error> {
+        let mut listened = false;
         loop {
-            // 1. and 2. Move time; hand out what has arrived.
+            // 1. Hand out what has arrived.
             let mut conn = shared.conn();
             match next(&mut self.inbox, &mut conn) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
                 Err(error) => self.failure = Some(error),
             }
+            // 2. Judge the time, once all that had arrived is known.
+            if listened {
+                conn.tick(shared.clock.now());
+            }
             let waits = conn.wants_write();
             drop(conn);
             // 3. Write what waits, as far as the peer takes it.
             let written = if waits { shared.write(false) } else { Written::All };
             // 4. End the transport when its time has come.
-            let conn = shared.conn();
-            if conn.state() == State::Closed {
+            let mut conn = shared.conn();
+            if written == Written::Broken && (self.ended || conn.state() == State::Closed) {
+                conn.abort();
+            }
+            if matches!(conn.state(), State::Closed | State::CloseReceived) {
                 shared.closed.notify_all();
             }
             match conn.hangup() {
@@ -241,30 +259,44 @@ impl<S: Stream> Reader<S> {
                     return self.failure.take().map_or(Ok(false), |error| Err(error.into()));
                 }
             }
-            // 5. Wait for bytes or for the deadline.
-            let wait = match written {
-                Written::Blocked => Some(RETRY),
-                _ => conn.deadline().map(|deadline| shared.clock.until(deadline)),
-            };
+            if conn.state() == State::CloseReceived {
+                return Ok(false); // for the application to answer
+            }
+            // 5. Wait for bytes or for the deadline. The other half may start a closing meanwhile, whose deadline is no
+            //    nearer than that.
+            let close_within = conn.config().close_within.max(RETRY);
+            let mut wait = conn.deadline().map_or(close_within, |deadline| shared.clock.until(deadline));
+            if conn.wants_write() && written != Written::Broken {
+                wait = wait.min(RETRY);
+            }
             drop(conn);
-            self.read(shared, wait)?;
+            self.read(shared, wait.min(close_within))?;
+            listened = true;
         }
     }
 
-    fn read(&mut self, shared: &Shared<S>, wait: Option<Duration>) -> Result<(), Error> {
-        self.waits.bound_read(&self.io, wait)?;
+    fn read(&mut self, shared: &Shared<S>, wait: Duration) -> Result<(), Error> {
+        if self.ended {
+            // What waits to be written is all that is left to wait for.
+            std::thread::sleep(wait.min(RETRY));
+            return Ok(());
+        }
+        self.waits.bound_read(&self.io, Some(wait))?;
         match Io::of(self.io.read(self.inbox.spare_mut())) {
-            Io::Done(0) => shared.conn().eof(),
+            Io::Done(0) => {
+                self.ended = true;
+                shared.conn().eof();
+            }
             Io::Done(n) => self.inbox.filled(n),
             Io::Waited => {}
             Io::Failed(error) => {
                 let mut conn = shared.conn();
-                let ended = conn.state() == State::Closed;
+                let closed = conn.state() == State::Closed;
                 conn.abort();
                 drop(conn);
-                shared.closed.notify_all();
                 // A reset after the closing handshake takes nothing from it.
-                if !ended {
+                if !closed {
+                    shared.end();
                     return Err(error.into());
                 }
             }
@@ -342,6 +374,9 @@ impl<S: Stream> Sender<S> {
         if !lock(&self.shared.conn).can_send() {
             return Err(SendError::Closing.into());
         }
+        if self.shared.composing.swap(true, Ordering::AcqRel) {
+            return Err(SendError::MessageInProgress.into());
+        }
         Ok(MessageWriter::new(self, kind))
     }
 
@@ -393,7 +428,9 @@ impl<S: Stream> Sender<S> {
                 return Ok(outcome);
             }
             let wait = conn.deadline().map_or(RETRY, |deadline| self.shared.clock.until(deadline));
-            drop(self.shared.closed.wait_timeout(conn, wait));
+            if let Ok((mut conn, _)) = self.shared.closed.wait_timeout(conn, wait) {
+                conn.tick(self.shared.clock.now());
+            }
         }
     }
 
@@ -441,6 +478,10 @@ impl<S: Stream> Parts for Sender<S> {
     fn send_part(&mut self, part: Payload<'_>, last: bool) -> Result<(), Error> {
         self.queue(|conn| conn.send_part(part.clone(), last))?;
         self.flush()
+    }
+
+    fn done(&mut self) {
+        self.shared.composing.store(false, Ordering::Release);
     }
 }
 

@@ -107,7 +107,13 @@ impl HandshakeError {
     /// The transport must be closed afterwards: whatever the peer has sent behind its head belongs to
     /// nobody. `out` must have room, as `Vec<u8>` and `BytesMut` always do.
     pub fn respond(self, out: &mut impl BufMut) {
-        Response::refusing(self).write(out);
+        self.response().write(out);
+    }
+
+    /// The response that answers this error, for a server that has its own way of writing one.
+    #[must_use]
+    pub fn response(self) -> Response {
+        Response::refusing(self)
     }
 
     /// What the peer did, in one sentence without a full stop.

@@ -222,7 +222,7 @@ impl Chunk {
         let next = match (self, byte) {
             (Self::Size { size, digits }, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') if digits < 16 => {
                 let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
-                Self::Size { size: size << 4 | digit, digits: digits + 1 }
+                Self::Size { size: size * 16 + digit, digits: digits + 1 }
             }
             (Self::Size { size, digits: 1.. }, b';' | b' ' | b'\t') => Self::Extensions(size),
             (Self::Size { size, digits: 1.. } | Self::Extensions(size), b'\r') => Self::SizeEnd(size),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::{Buf, Bytes};
-use websans::{Close, Inbox, Kind, Message, Prepared, ProtocolError, SendError, State};
+use websans::{Close, Connection, Inbox, Kind, Message, Prepared, ProtocolError, SendError, State};
 
 use crate::as_kind;
 use crate::support::*;
@@ -352,6 +352,42 @@ fn a_full_outbox_refuses_and_is_left_as_it_was() {
             let frames = sent(&mut conn);
             assert_eq!(frames.iter().map(Frame::opcode).collect::<Vec<_>>(), [BINARY, CLOSE]);
         }
+    }
+}
+
+/// The limit is one of payload over what waits: up to it, and not one byte beyond.
+#[test]
+fn an_outbox_is_full_at_its_limit() {
+    for end in BOTH {
+        let sends: [fn(&mut Connection, &[u8]) -> Result<(), SendError>; 5] = [
+            |conn, payload| conn.send(payload),
+            |conn, payload| conn.send_part(payload, true),
+            |conn, payload| conn.send_prepared(&Prepared::new(payload).unwrap()),
+            |conn, payload| conn.ping(payload),
+            |conn, payload| conn.pong(payload),
+        ];
+        for send in sends {
+            let mut config = quiet();
+            config.max_outbox = 200;
+            let mut conn = end.open(config).0;
+            conn.send(&[7; 100]).unwrap();
+            let room = 200 - conn.outbox().len();
+            assert_eq!(send(&mut conn, &vec![7; room + 1]), Err(SendError::OutboxFull));
+            assert_eq!(send(&mut conn, &vec![7; room]), Ok(()));
+            assert!(conn.outbox().len() >= 200 && !conn.wants_read());
+            assert_eq!(send(&mut conn, &[]), Err(SendError::OutboxFull));
+            conn.outbox().advance(100);
+            assert!(conn.wants_read());
+            assert_eq!(send(&mut conn, &[]), Ok(()));
+        }
+        // At the limit exactly nothing more is read; one byte below it something is.
+        let mut config = quiet();
+        config.max_outbox = end.outgoing(FIN | BINARY, &[7; 50]).len();
+        let mut conn = end.open(config).0;
+        conn.send(&[7; 50]).unwrap();
+        assert!(!conn.wants_read());
+        conn.outbox().advance(1);
+        assert!(conn.wants_read());
     }
 }
 
