@@ -167,7 +167,10 @@ fn it_serves_its_page() {
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     assert_eq!(header(&head, "Content-Type"), Some("text/html; charset=utf-8"));
     assert_eq!(header(&head, "X-Content-Type-Options"), Some("nosniff"));
-    assert!(header(&head, "Content-Security-Policy").is_some_and(|policy| policy.starts_with("default-src 'none'")));
+    assert!(
+        header(&head, "Content-Security-Policy")
+            .is_some_and(|policy| policy.starts_with("default-src 'none'"))
+    );
     assert_eq!(header(&head, "Content-Length"), Some(&*PAGE.len().to_string()));
     assert!(body == PAGE, "the page is what lies in the source");
 
@@ -278,12 +281,19 @@ fn only_its_own_page_may_connect() {
 
 #[test]
 fn other_pages_may_connect_if_they_are_named() {
-    let app = App::start(&["--allow-origin", "https://example.com", "--allow-origin", "https://*.example.org:8443"]);
+    let app = App::start(&[
+        "--allow-origin",
+        "https://example.com",
+        "--allow-origin",
+        "https://*.example.org:8443",
+    ]);
     let status = |origin: &str| app.handshake(&format!("Origin: {origin}\r\n"));
     assert_eq!(status("https://example.com"), "101");
     assert_eq!(status("https://a.example.org:8443"), "101");
     assert_eq!(app.handshake(""), "101");
-    for foreign in ["http://example.com", "https://example.com.evil.example", "https://example.org:8443", "null"] {
+    for foreign in
+        ["http://example.com", "https://example.com.evil.example", "https://example.org:8443", "null"]
+    {
         assert_eq!(status(foreign), "403", "{foreign}");
     }
     let app = App::start(&["--allow-origin", "any"]);
@@ -331,7 +341,15 @@ fn help_names_every_option() {
     assert!(help.status.success());
     // However the terminal's width breaks its lines.
     let text = String::from_utf8(help.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-    for option in ["--listen", "--keep-alive", "--keep-alive-timeout", "--allow-origin", "--max-message", "--help", "--version"] {
+    for option in [
+        "--listen",
+        "--keep-alive",
+        "--keep-alive-timeout",
+        "--allow-origin",
+        "--max-message",
+        "--help",
+        "--version",
+    ] {
         assert!(text.contains(option), "{option} is missing:\n{text}");
     }
     for default in ["127.0.0.1:5000", "1048576", "30", "10"] {

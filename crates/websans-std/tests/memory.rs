@@ -71,7 +71,10 @@ fn a_gigabyte_passes_through_whole_connections() {
         );
     });
     let mut client = open(theirs, Role::Client(entropy::os_mask_keys().unwrap()));
-    check("reading, whole", &allocation_counter::measure(|| read(client.reader().unwrap().expect("the message"))));
+    check(
+        "reading, whole",
+        &allocation_counter::measure(|| read(client.reader().unwrap().expect("the message"))),
+    );
     writes.join().unwrap();
 }
 
@@ -92,6 +95,9 @@ fn a_gigabyte_passes_through_split_connections() {
         );
     });
     let (mut receiver, _sender) = open(ours, Role::Server).split().unwrap();
-    check("reading, split", &allocation_counter::measure(|| read(receiver.reader().unwrap().expect("the message"))));
+    check(
+        "reading, split",
+        &allocation_counter::measure(|| read(receiver.reader().unwrap().expect("the message"))),
+    );
     writes.join().unwrap();
 }

@@ -208,10 +208,6 @@ impl Outbox {
         self.more.as_ref().map_or(0, |more| more.taken)
     }
 
-    fn segments(&self) -> impl Iterator<Item = &Segment> {
-        self.more.iter().flat_map(|more| &more.queue)
-    }
-
     fn pong(&self) -> Option<&PongSlot> {
         self.more.as_ref()?.pong.as_deref()
     }
@@ -374,7 +370,7 @@ impl Buf for Outbox {
             _ => {}
         };
         let tail = self.tail.get(self.tail_read..).unwrap_or_default();
-        let segments = self.segments().map(Segment::bytes);
+        let segments = self.more.iter().flat_map(|more| &more.queue).map(Segment::bytes);
         let mut slot = self.pong();
         let mut before = slot.map_or(0, |slot| slot.before);
         for bytes in segments.chain([tail]) {

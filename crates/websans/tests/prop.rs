@@ -604,6 +604,71 @@ fn inflated_size_is_what_is_limited() {
     }
 }
 
+/// The limit is one message's, not the connection's.
+#[test]
+fn inflated_size_is_counted_anew_for_each_message() {
+    let mut config = Config::default();
+    config.max_message = 1000;
+    config.max_streamed = 1000;
+    let frame = compressed(opcode::BINARY, &[7; 900]);
+    for server in [true, false] {
+        let bytes = stream(&[frame.clone(), frame.clone(), frame.clone()], server);
+        for way in [Way::Next, Way::NextChunk, Way::Accept] {
+            let heard = listen(way, deflating(server, &config), bytes.chunks(500));
+            assert_eq!((heard.events.len(), heard.end), (3, End::Open), "{way:?}");
+        }
+    }
+}
+
+/// More may be read while a compressed piece is only half inflated: it stays where it is.
+#[test]
+fn reading_on_does_not_disturb_what_is_being_inflated() {
+    let mut config = Config::default();
+    config.read_buffer = 200_000;
+    let text = "aß€".repeat(15_000);
+    let bytes = stream(&[compressed(opcode::TEXT, text.as_bytes()), Frame::text("next")], true);
+    let (mut conn, mut inbox) = deflating(true, &config);
+    inbox.lend(vec![0; 100_000]);
+    let (now, later) = bytes.split_at(60_000);
+    fill(&mut inbox, now);
+    let mut later = later.chunks(1000);
+    let mut got = Vec::new();
+    loop {
+        let found = inbox.next_chunk(&mut conn).unwrap();
+        if let Some(chunk) = inbox.chunk() {
+            got.extend_from_slice(chunk.payload);
+        }
+        match later.next() {
+            Some(piece) if inbox.spare_mut().len() >= piece.len() => fill(&mut inbox, piece),
+            Some(_) => panic!("no room though there was"),
+            None if !found => break,
+            None => {}
+        }
+        assert!(inbox.park().is_none() || got.len() == text.len() + 4, "unread bytes were given away");
+    }
+    assert_eq!(got, [text.as_bytes(), b"next"].concat());
+}
+
+/// That a message has begun is told at once, also if nothing of it is there yet.
+#[test]
+fn an_empty_beginning_is_a_chunk() {
+    for (frame, end) in [
+        (Frame::binary("").unfinished(), Frame::continuation("x")),
+        (Frame::binary("").reserved(4).unfinished(), Frame::continuation(stored::deflate(b"x"))),
+    ] {
+        let (mut conn, mut inbox) = deflating(false, &Config::default());
+        fill(&mut inbox, &stream(&[frame], false));
+        assert_eq!(inbox.next_chunk(&mut conn), Ok(true));
+        let chunk = inbox.chunk().unwrap();
+        assert_eq!((chunk.kind, chunk.payload, chunk.first, chunk.last), (Kind::Binary, &b""[..], true, false));
+        assert_eq!(inbox.next_chunk(&mut conn), Ok(false));
+        fill(&mut inbox, &stream(&[end], false));
+        assert_eq!(inbox.next_chunk(&mut conn), Ok(true));
+        let chunk = inbox.chunk().unwrap();
+        assert_eq!((chunk.payload, chunk.first, chunk.last), (&b"x"[..], false, true));
+    }
+}
+
 /// Inflates three bytes to as many zeros as they say, as a bomb would.
 #[derive(Default)]
 struct Zeros {

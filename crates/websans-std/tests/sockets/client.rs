@@ -42,7 +42,10 @@ fn switching(lines: &[String], more: &str) -> Vec<u8> {
 }
 
 /// What our client makes of a server that answers in bytes.
-fn against(config: Config, server: impl FnOnce(TcpStream) + Send + 'static) -> Result<WebSocket<TcpStream>, Error> {
+fn against(
+    config: Config,
+    server: impl FnOnce(TcpStream) + Send + 'static,
+) -> Result<WebSocket<TcpStream>, Error> {
     let (address, server) = serve(server);
     let result = Client::new(&format!("ws://{address}/")).unwrap().config(config).connect();
     server.join().unwrap();
@@ -72,7 +75,8 @@ fn a_client_and_a_server_of_ours_understand_each_other() {
             let client = Client::new(&format!("ws://{address}/chat?room=1#fragment"));
             assert!(matches!(client, Err(Error::Build(_))), "a URL with a fragment is refused (RFC 6455 §3)");
             let client = Client::new(&format!("ws://{address}/chat?room=1")).unwrap();
-            let client = client.protocol("b").unwrap().protocol("a").unwrap().header("Cookie", "id=7").unwrap();
+            let client =
+                client.protocol("b").unwrap().protocol("a").unwrap().header("Cookie", "id=7").unwrap();
             let mut socket = client.connect().unwrap();
             assert_eq!(socket.protocol(), Some("a"));
             assert!(socket.get_ref().nodelay().unwrap());
@@ -94,7 +98,12 @@ fn a_refusal_is_seen_whole() {
             let page = "x".repeat(10_000);
             let refused = accept_with(stream, |_| {
                 let response = Response::new(401).unwrap().header("WWW-Authenticate", "Basic").unwrap();
-                Err(response.header("Set-Cookie", "a=1").unwrap().header("Set-Cookie", "b=2").unwrap().body(page))
+                Err(response
+                    .header("Set-Cookie", "a=1")
+                    .unwrap()
+                    .header("Set-Cookie", "b=2")
+                    .unwrap()
+                    .body(page))
             });
             assert!(refused.unwrap().is_none());
         });
@@ -139,9 +148,19 @@ fn refusals_of_other_servers_are_seen_as_far_as_they_come() {
         let cases: [(String, u16, &str, bool); 7] = [
             (format!("{plain}Content-Length: 4\r\n\r\nlater, they said"), 503, "late", true),
             (format!("{plain}\r\nuntil the end"), 503, "until the end", true),
-            (format!("{plain}Transfer-Encoding: chunked\r\n\r\n4\r\nlate\r\n1\r\nr\r\n0\r\n\r\n"), 503, "later", true),
+            (
+                format!("{plain}Transfer-Encoding: chunked\r\n\r\n4\r\nlate\r\n1\r\nr\r\n0\r\n\r\n"),
+                503,
+                "later",
+                true,
+            ),
             (format!("{plain}Content-Length: 9\r\n\r\nlate"), 503, "late", false),
-            ("HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\nContent-Length: 0\r\n\r\n".into(), 302, "", true),
+            (
+                "HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\nContent-Length: 0\r\n\r\n".into(),
+                302,
+                "",
+                true,
+            ),
             ("HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nok".into(), 200, "ok", true),
             // Longer than the client keeps.
             (format!("{plain}Content-Length: 100000\r\n\r\n{}", "x".repeat(100_000)), 503, "", false),
@@ -155,7 +174,8 @@ fn refusals_of_other_servers_are_seen_as_far_as_they_come() {
             match result {
                 Err(Error::Refused(refusal)) => {
                     assert_eq!((refusal.status, refusal.complete), (status, complete), "{refusal:?}");
-                    let expected = if body.is_empty() && !complete { "x".repeat(64 << 10) } else { body.into() };
+                    let expected =
+                        if body.is_empty() && !complete { "x".repeat(64 << 10) } else { body.into() };
                     assert!(refusal.body == expected.as_bytes(), "{refusal:?}");
                 }
                 other => panic!("{other:?}"),
@@ -178,9 +198,15 @@ fn a_false_101_is_refused() {
             (|lines| replaced(&lines, "Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: x"), E::WrongAccept),
             (|lines| replaced(&lines, "Sec-WebSocket-Accept: ", "X: "), E::WrongAccept),
             (|lines| replaced(&lines, "Upgrade: websocket", "Upgrade: websockets"), E::InvalidUpgrade),
-            (|lines| replaced(&lines, "Connection: keep-alive, Upgrade", "Connection: close"), E::InvalidConnection),
+            (
+                |lines| replaced(&lines, "Connection: keep-alive, Upgrade", "Connection: close"),
+                E::InvalidConnection,
+            ),
             (|lines| switching(&lines, "Sec-WebSocket-Protocol: chat\r\n"), E::UnexpectedProtocol),
-            (|lines| switching(&lines, "Sec-WebSocket-Extensions: permessage-deflate\r\n"), E::UnexpectedExtension),
+            (
+                |lines| switching(&lines, "Sec-WebSocket-Extensions: permessage-deflate\r\n"),
+                E::UnexpectedExtension,
+            ),
             (|lines| replaced(&lines, "HTTP/1.1", "HTTP/1.0"), E::HttpVersion),
             (|_| b"SSH-2.0-OpenSSH_9.6\r\n".to_vec(), E::NotHttp),
             (|_| b"HTTP/1.1 101\r\nno colon\r\n\r\n".to_vec(), E::InvalidHead),
@@ -224,19 +250,20 @@ fn a_slow_server_is_given_up_at_the_deadline() {
     within(30, || {
         for dribbles in [false, true] {
             let started = Instant::now();
-            let result = against(config(|config| config.handshake_within = millis(700)), move |mut stream| {
-                let lines = request(&mut stream);
-                if !dribbles {
-                    assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "the client goes");
-                    return;
-                }
-                for byte in switching(&lines, &format!("X: {}\r\n", "y".repeat(1000))) {
-                    if stream.write_all(&[byte]).is_err() {
+            let result =
+                against(config(|config| config.handshake_within = millis(700)), move |mut stream| {
+                    let lines = request(&mut stream);
+                    if !dribbles {
+                        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "the client goes");
                         return;
                     }
-                    thread::sleep(millis(10));
-                }
-            });
+                    for byte in switching(&lines, &format!("X: {}\r\n", "y".repeat(1000))) {
+                        if stream.write_all(&[byte]).is_err() {
+                            return;
+                        }
+                        thread::sleep(millis(10));
+                    }
+                });
             assert_eq!(handshake_error(result), HandshakeError::Timeout);
             assert_took(started, millis(700));
         }
@@ -255,7 +282,10 @@ fn a_refusal_that_does_not_end_is_told_at_the_deadline() {
         });
         match result {
             Err(Error::Refused(refusal)) => {
-                assert_eq!((refusal.status, &refusal.body[..], refusal.complete), (500, &b"the beginning"[..], false));
+                assert_eq!(
+                    (refusal.status, &refusal.body[..], refusal.complete),
+                    (500, &b"the beginning"[..], false)
+                );
             }
             other => panic!("{other:?}"),
         }
@@ -266,7 +296,8 @@ fn a_refusal_that_does_not_end_is_told_at_the_deadline() {
 #[test]
 fn what_cannot_be_connected_to_is_an_error() {
     within(20, || {
-        for url in ["", "http://localhost/", "ws://", "ws://local host/", "ws://h:99999/", "ws://h/#f", "/ws"] {
+        for url in ["", "http://localhost/", "ws://", "ws://local host/", "ws://h:99999/", "ws://h/#f", "/ws"]
+        {
             assert!(matches!(connect(url), Err(Error::Build(_))), "{url}");
         }
         match connect("wss://localhost/") {
@@ -307,10 +338,12 @@ fn localhost_is_found_at_either_address() {
 #[test]
 fn frames_right_behind_the_response_are_not_lost() {
     within(40, || {
-        let frames = [Frame::text("early"), Frame::binary([7; 900]), Frame::ping("p"), Frame::close(1000, "bye")];
+        let frames =
+            [Frame::text("early"), Frame::binary([7; 900]), Frame::ping("p"), Frame::close(1000, "bye")];
         let frames_len = End::Server.encode(&frames).len();
         for mode in MODES {
-            for late in [0, 1, 2, frames_len / 2, frames_len - 1, frames_len, frames_len + 1, frames_len + 60] {
+            for late in [0, 1, 2, frames_len / 2, frames_len - 1, frames_len, frames_len + 1, frames_len + 60]
+            {
                 let frames = frames.clone();
                 let (address, server) = serve(move |mut stream| {
                     let mut bytes = switching(&request(&mut stream), "");

@@ -7,7 +7,8 @@ use websans_std::{Cause, CloseCode, Initiator, Reply, State};
 use websans_testkit::wire::{Frame, opcode};
 
 use crate::support::{
-    BOTH, End, Mode, Owned, Socket, against_raw, assert_took, config, everywhere, millis, pattern, tcp, within,
+    BOTH, End, Mode, Owned, Socket, against_raw, assert_took, config, everywhere, millis, pattern, tcp,
+    within,
 };
 
 #[test]
@@ -81,7 +82,10 @@ fn the_server_ends_the_transport_first() {
                     // Nothing comes for a while, above all no end.
                     raw.io.set_read_timeout(Some(millis(300))).unwrap();
                     let error = raw.try_frame().expect_err("the client waits");
-                    assert!(matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut));
+                    assert!(matches!(
+                        error.kind(),
+                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                    ));
                     raw.io.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
                 }
                 raw.end();

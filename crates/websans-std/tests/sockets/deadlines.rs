@@ -10,7 +10,8 @@ use websans_testkit::wire::{Frame, opcode};
 
 use crate::odd::Odd;
 use crate::support::{
-    End, Owned, Raw, SLACK, Socket, against_raw, assert_took, config, everywhere, millis, pattern, tcp, tight_tcp,
+    End, Owned, Raw, SLACK, Socket, against_raw, assert_took, config, everywhere, millis, pattern, tcp,
+    tight_tcp,
 };
 
 fn keepalive(every: u64, within: u64) -> Config {
@@ -306,7 +307,8 @@ fn a_slow_reader_is_not_given_up() {
 fn what_nobody_tried_to_write_is_not_stalled() {
     everywhere(40, |end, mode| {
         for receives in [false, true] {
-            let (mut ours, mut raw) = against_raw(end, mode, config(|config| config.write_stall = millis(300)));
+            let (mut ours, mut raw) =
+                against_raw(end, mode, config(|config| config.write_stall = millis(300)));
             ours.feed("one").unwrap();
             ours.feed("two").unwrap();
             thread::sleep(millis(700));

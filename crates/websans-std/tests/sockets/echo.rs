@@ -7,7 +7,10 @@ use websans_std::{CloseCode, Error, Kind, Payload, Prepared, SendError};
 use websans_testkit::wire::{Frame, opcode};
 
 use crate::odd::Odd;
-use crate::support::{BOTH, End, MODES, Owned, Raw, SLACK, Socket, against_raw, config, everywhere, millis, pattern, tcp, within};
+use crate::support::{
+    BOTH, End, MODES, Owned, Raw, SLACK, Socket, against_raw, config, everywhere, millis, pattern, tcp,
+    within,
+};
 
 /// Text of `len` bytes with characters of one to four bytes.
 fn text(len: usize) -> String {

@@ -99,7 +99,8 @@ fn the_application_chooses_subprotocol_and_headers() {
                 }
             });
             let mut client = connect(address);
-            let lines = "Sec-WebSocket-Protocol: v2.chat\r\nX-Token: secret\r\nSec-WebSocket-Protocol: chat\r\n";
+            let lines =
+                "Sec-WebSocket-Protocol: v2.chat\r\nX-Token: secret\r\nSec-WebSocket-Protocol: chat\r\n";
             client.write_all(&upgrade("/room?id=7", lines)).unwrap();
             let (head, _) = head(&mut client);
             assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -115,7 +116,9 @@ fn the_application_refuses() {
     within(20, || {
         let not_found = Response::new(404).unwrap().body("no such room\n");
         let who = Response::new(401).unwrap().header("WWW-Authenticate", "Basic realm=\"chat\"").unwrap();
-        for (refusal, status, body) in [(not_found, "404 Not Found", "no such room\n"), (who, "401 Unauthorized", "")] {
+        for (refusal, status, body) in
+            [(not_found, "404 Not Found", "no such room\n"), (who, "401 Unauthorized", "")]
+        {
             let (address, server) = serve(move |stream| {
                 let refused = accept_with(stream, |_| Err(refusal)).unwrap();
                 assert!(refused.is_none());
@@ -127,7 +130,10 @@ fn the_application_refuses() {
             let (head, came) = response(&mut client);
             assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{head}");
             assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{head}");
-            assert_eq!(head.contains("\r\nWWW-Authenticate: Basic realm=\"chat\"\r\n"), status.starts_with("401"));
+            assert_eq!(
+                head.contains("\r\nWWW-Authenticate: Basic realm=\"chat\"\r\n"),
+                status.starts_with("401")
+            );
             assert_eq!(came, body);
             server.join().unwrap();
         }
@@ -186,7 +192,8 @@ fn ordinary_requests_are_answered_on_the_same_port() {
         assert!(!request.is_upgrade());
         let status = if request.method() == "POST" { 202 } else { 200 };
         let page = format!("{} {}", request.method(), request.path());
-        let response = Response::new(status).unwrap().header("Content-Type", "text/plain").unwrap().body(page);
+        let response =
+            Response::new(status).unwrap().header("Content-Type", "text/plain").unwrap().body(page);
         incoming.respond(&response).unwrap();
     }
     within(20, || {
@@ -195,7 +202,12 @@ fn ordinary_requests_are_answered_on_the_same_port() {
             ("GET /old HTTP/1.0\r\n\r\n", "200 OK", "GET /old", 8),
             ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "", 6),
             // The body lies unread in the socket when the answer has been given; it must not make a reset of the end.
-            ("POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n", "202 Accepted", "POST /form", 10),
+            (
+                "POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n",
+                "202 Accepted",
+                "POST /form",
+                10,
+            ),
         ];
         for (request, status, body, length) in requests {
             let (address, server) = serve(answer);
@@ -223,7 +235,8 @@ fn a_bad_handshake_is_answered() {
     within(60, || {
         let without = |line: &str| {
             let request = String::from_utf8(upgrade("/", "")).unwrap();
-            let kept: Vec<&str> = request.split_inclusive("\r\n").filter(|own| !own.starts_with(line)).collect();
+            let kept: Vec<&str> =
+                request.split_inclusive("\r\n").filter(|own| !own.starts_with(line)).collect();
             kept.concat().into_bytes()
         };
         let changed = |from: &str, to: &str| {
@@ -366,12 +379,21 @@ fn a_client_that_leaves_before_its_request_is_whole_is_an_error() {
 #[test]
 fn frames_right_behind_the_request_are_not_lost() {
     within(30, || {
-        let frames = [Frame::text("early"), Frame::binary([7; 900]), Frame::ping("p"), Frame::close(1000, "bye")];
+        let frames =
+            [Frame::text("early"), Frame::binary([7; 900]), Frame::ping("p"), Frame::close(1000, "bye")];
         let mut bytes = upgrade("/", "");
         let head_len = bytes.len();
         bytes.extend(End::Client.encode(&frames));
         // All at once, and cut near the end of the head, within the frames and near their end.
-        let cuts = [bytes.len(), head_len - 1, head_len, head_len + 1, head_len + 5, head_len + 500, bytes.len() - 1];
+        let cuts = [
+            bytes.len(),
+            head_len - 1,
+            head_len,
+            head_len + 1,
+            head_len + 5,
+            head_len + 500,
+            bytes.len() - 1,
+        ];
         for mode in MODES {
             for cut in cuts {
                 let (address, server) = serve(move |stream| {
@@ -453,7 +475,8 @@ fn a_refused_client_that_goes_on_sending_is_let_go() {
 #[test]
 fn a_ping_in_the_first_packet_is_answered() {
     within(20, || {
-        let (address, server) = serve(|stream| accept(stream).unwrap().recv().map(|message| message.map(Owned::from)));
+        let (address, server) =
+            serve(|stream| accept(stream).unwrap().recv().map(|message| message.map(Owned::from)));
         let mut client = connect(address);
         let mut bytes = upgrade("/", "");
         bytes.extend(End::Client.encode(&[Frame::ping("first")]));

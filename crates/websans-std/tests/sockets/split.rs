@@ -7,14 +7,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use websans_std::{
-    Cause, CloneStream, CloseCode, Config, Error, Keepalive, Kind, Message, Receiver, SendError, Sender, Stream,
+    Cause, CloneStream, CloseCode, Config, Error, Keepalive, Kind, Message, Receiver, SendError, Sender,
+    Stream,
 };
 use websans_testkit::wire::{Frame, opcode};
 
 use crate::odd::Odd;
 use crate::support::{
-    BOTH, End, Got, MODES, Mode, Owned, Raw, SLACK, Socket, assert_took, config, everywhere, millis, pattern, tcp,
-    tight_tcp, within,
+    BOTH, End, Got, MODES, Mode, Owned, Raw, SLACK, Socket, assert_took, config, everywhere, millis, pattern,
+    tcp, tight_tcp, within,
 };
 
 fn halves<S: CloneStream>(end: End, io: S, config: Config) -> (Receiver<S>, Sender<S>) {
@@ -31,7 +32,8 @@ fn against_raw(end: End, config: Config) -> (Receiver<TcpStream>, Sender<TcpStre
 /// Runs a test for both ends at the same time.
 fn at_both_ends(seconds: u64, test: fn(End)) {
     within(seconds, move || {
-        let threads = BOTH.map(|end| thread::Builder::new().name(format!("{end:?}")).spawn(move || test(end)).unwrap());
+        let threads =
+            BOTH.map(|end| thread::Builder::new().name(format!("{end:?}")).spawn(move || test(end)).unwrap());
         for thread in threads {
             thread.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause));
         }
@@ -132,7 +134,8 @@ fn a_peer_that_does_not_read_is_made_to_wait() {
         let echo = mode.hold(end.open(ours, config(|_| {})));
         let echo = thread::spawn(move || echo.echo());
         let mut raw = Raw::new(end.peer(), theirs);
-        let frames: Vec<_> = (0..10_000u32).map(|n| Frame::binary([&n.to_be_bytes()[..], &[7; 1000]].concat())).collect();
+        let frames: Vec<_> =
+            (0..10_000u32).map(|n| Frame::binary([&n.to_be_bytes()[..], &[7; 1000]].concat())).collect();
         let bytes = end.peer().encode(&frames);
         let mut writer = raw.io.try_clone().unwrap();
         let waited = Arc::new(Barrier::new(2));
@@ -276,11 +279,13 @@ fn close_ends_a_receiver_that_waits_without_a_deadline() {
 fn a_started_close_is_not_held_up_by_a_later_deadline() {
     at_both_ends(40, |end| {
         let short = config(|config| {
-            config.keepalive = Some(Keepalive { every: Duration::from_secs(30), within: Duration::from_secs(30) });
+            config.keepalive =
+                Some(Keepalive { every: Duration::from_secs(30), within: Duration::from_secs(30) });
             config.close_within = millis(600);
         });
         let (mut receiver, sender, _raw) = against_raw(end, short);
-        let receives = thread::spawn(move || receiver.recv().map(|message| message.map(Owned::from)).unwrap());
+        let receives =
+            thread::spawn(move || receiver.recv().map(|message| message.map(Owned::from)).unwrap());
         thread::sleep(millis(300));
         let started = Instant::now();
         sender.start_close(CloseCode::NORMAL, "hello?").unwrap();
@@ -339,7 +344,8 @@ fn a_sender_closes_after_the_receiver_was_dropped() {
 #[test]
 fn close_ends_in_time_though_nobody_receives() {
     at_both_ends(20, |end| {
-        let (receiver, sender, mut raw) = against_raw(end, config(|config| config.close_within = millis(500)));
+        let (receiver, sender, mut raw) =
+            against_raw(end, config(|config| config.close_within = millis(500)));
         raw.write(&[Frame::close(1000, "unread")]);
         let started = Instant::now();
         let outcome = sender.close(CloseCode::NORMAL, "").unwrap();
@@ -366,13 +372,14 @@ fn close_ends_in_time_though_much_waits_for_a_slow_reader() {
             let stopped = Arc::clone(&stop);
             let reads = thread::spawn(move || {
                 let mut bytes = [0; 8 << 10];
-                while !stopped.load(SeqCst) && matches!(std::io::Read::read(&mut raw.io, &mut bytes), Ok(1..)) {
+                while !stopped.load(SeqCst) && matches!(std::io::Read::read(&mut raw.io, &mut bytes), Ok(1..))
+                {
                     thread::sleep(millis(5));
                 }
             });
-            let receives = receives.then_some(receiver).map(|mut receiver| {
-                thread::spawn(move || while let Ok(Some(_)) = receiver.recv() {})
-            });
+            let receives = receives
+                .then_some(receiver)
+                .map(|mut receiver| thread::spawn(move || while let Ok(Some(_)) = receiver.recv() {}));
             let bulk = sender.clone();
             let sends = thread::spawn(move || bulk.send(pattern(64 << 20)));
             thread::sleep(millis(200));
@@ -398,7 +405,8 @@ fn messages_of_many_threads_arrive_whole() {
         let (_receiver, sender, mut raw) = against_raw(end, Config::default());
         // Its own length and who sent it, so that a mixture would show.
         let message = |thread: usize, n: usize| {
-            let mut bytes = pattern(8 + (n * 7919 + thread * 104_729) % if n % 10 == 0 { 100_000 } else { 3000 });
+            let mut bytes =
+                pattern(8 + (n * 7919 + thread * 104_729) % if n % 10 == 0 { 100_000 } else { 3000 });
             bytes[0] = u8::try_from(thread).unwrap();
             bytes[1..8].copy_from_slice(&n.to_be_bytes()[1..]);
             bytes
@@ -408,7 +416,12 @@ fn messages_of_many_threads_arrive_whole() {
                 let sender = sender.clone();
                 thread::spawn(move || {
                     for n in 0..EACH {
-                        if n % 3 == 0 { sender.feed(message(thread, n)) } else { sender.send(message(thread, n)) }.unwrap();
+                        if n % 3 == 0 {
+                            sender.feed(message(thread, n))
+                        } else {
+                            sender.send(message(thread, n))
+                        }
+                        .unwrap();
                     }
                     sender.flush().unwrap();
                 })
@@ -459,7 +472,8 @@ fn several_threads_close_at_once() {
         for keeps_receiver in [true, false] {
             let (mut receiver, sender, raw) = against_raw(end, Config::default());
             let peer = thread::spawn(move || raw.answer_close());
-            let receives = keeps_receiver.then(|| thread::spawn(move || while receiver.recv().unwrap().is_some() {}));
+            let receives =
+                keeps_receiver.then(|| thread::spawn(move || while receiver.recv().unwrap().is_some() {}));
             let start = Arc::new(Barrier::new(5));
             let closers: Vec<_> = (0..5)
                 .map(|n| {
@@ -471,7 +485,10 @@ fn several_threads_close_at_once() {
                 })
                 .collect();
             let outcomes: Vec<_> = closers.into_iter().map(|closer| closer.join().unwrap()).collect();
-            assert!(outcomes.iter().all(|outcome| outcome.is_clean() && outcome == &outcomes[0]), "{outcomes:?}");
+            assert!(
+                outcomes.iter().all(|outcome| outcome.is_clean() && outcome == &outcomes[0]),
+                "{outcomes:?}"
+            );
             if let Some(receives) = receives {
                 receives.join().unwrap();
             }
@@ -488,7 +505,8 @@ fn an_answer_that_overtakes_the_writer_ends_the_connection_all_the_same() {
         for dropped in [false, true] {
             let (ours, theirs) = tcp();
             let (ours, habits) = Odd::new(ours);
-            let (mut receiver, sender) = halves(end, ours, config(|config| config.close_within = Duration::from_secs(25)));
+            let (mut receiver, sender) =
+                halves(end, ours, config(|config| config.close_within = Duration::from_secs(25)));
             let raw = Raw::new(end.peer(), theirs);
             habits.write_lag.store(400, SeqCst);
             let peer = thread::spawn(move || raw.answer_close());

@@ -353,7 +353,9 @@ fn a_message_is_echoed_as_it_comes() {
             return;
         }
         let (ours, theirs) = tcp();
-        let Socket::Split(mut receiver, mut sender) = mode.hold(end.open(ours, config(|_| {}))) else { unreachable!() };
+        let Socket::Split(mut receiver, mut sender) = mode.hold(end.open(ours, config(|_| {}))) else {
+            unreachable!()
+        };
         let echo = thread::spawn(move || {
             while let Some(reader) = receiver.reader().unwrap() {
                 let mut writer = sender.writer(reader.kind()).unwrap();
@@ -362,7 +364,8 @@ fn a_message_is_echoed_as_it_comes() {
             }
             receiver.outcome().unwrap()
         });
-        let Socket::Split(mut receiver, mut sender) = mode.hold(end.peer().open(theirs, config(|_| {}))) else {
+        let Socket::Split(mut receiver, mut sender) = mode.hold(end.peer().open(theirs, config(|_| {})))
+        else {
             unreachable!()
         };
         const LEN: usize = 48 << 20;

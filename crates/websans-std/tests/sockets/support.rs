@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use websans::{Negotiated, Role, entropy};
 use websans_std::{
-    CloneStream, CloseCode, Config, Error, Kind, Message, MessageReader, Outcome, Payload, Receiver, SendError, Sender,
-    Source, State, Stats, Stream, WebSocket,
+    CloneStream, CloseCode, Config, Error, Kind, Message, MessageReader, Outcome, Payload, Receiver,
+    SendError, Sender, Source, State, Stats, Stream, WebSocket,
 };
 use websans_testkit::wire::{self, Frame};
 
@@ -179,7 +179,11 @@ impl<S: CloneStream + Send + Sync> Socket<S> {
     }
 
     /// Sends a message piece by piece.
-    pub(crate) fn write<'p>(&mut self, kind: Kind, pieces: impl IntoIterator<Item = &'p [u8]>) -> Result<(), Error> {
+    pub(crate) fn write<'p>(
+        &mut self,
+        kind: Kind,
+        pieces: impl IntoIterator<Item = &'p [u8]>,
+    ) -> Result<(), Error> {
         on!(self, _, sender => {
             let mut writer = sender.writer(kind)?;
             for piece in pieces {
@@ -384,7 +388,9 @@ impl<S: Stream> Raw<S> {
                     payload.extend_from_slice(&got.payload);
                     match (got.fin, kind) {
                         (false, _) => {}
-                        (true, wire::opcode::TEXT) => return Owned::Text(String::from_utf8(payload).unwrap()),
+                        (true, wire::opcode::TEXT) => {
+                            return Owned::Text(String::from_utf8(payload).unwrap());
+                        }
                         (true, _) => return Owned::Binary(payload),
                     }
                 }

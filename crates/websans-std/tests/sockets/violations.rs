@@ -54,14 +54,17 @@ fn a_violation_is_answered_and_nothing_before_it_is_lost() {
     everywhere(80, |end, mode| {
         for (frame, error, code) in violations(end) {
             let (mut ours, mut raw) = against_raw(end, mode, config(|_| {}));
-            let mut sent = end.peer().encode(&[Frame::text("one"), Frame::binary([2; 5000]), Frame::text("")]);
+            let mut sent =
+                end.peer().encode(&[Frame::text("one"), Frame::binary([2; 5000]), Frame::text("")]);
             sent.extend(bytes(end, &frame, error));
             let mut fault = raw.io.try_clone().unwrap();
             let ended = Arc::new(AtomicBool::new(false));
             let ends = Arc::clone(&ended);
             let peer = thread::spawn(move || {
                 fault.write_all(&sent).unwrap();
-                fault.write_all(&vec![0x5a; 4 << 20]).expect("what comes behind a fault is taken and thrown away");
+                fault
+                    .write_all(&vec![0x5a; 4 << 20])
+                    .expect("what comes behind a fault is taken and thrown away");
                 assert_eq!(raw.frame().close().0, code);
                 raw.assert_eof();
                 for _ in 0..3 {
@@ -148,7 +151,8 @@ fn a_failed_connection_ends_its_side_at_once() {
 #[test]
 fn a_peer_that_keeps_the_transport_open_after_its_fault_is_let_go() {
     everywhere(40, |end, mode| {
-        let (mut ours, mut raw) = against_raw(end, mode, config(|config| config.close_within = Duration::from_millis(500)));
+        let (mut ours, mut raw) =
+            against_raw(end, mode, config(|config| config.close_within = Duration::from_millis(500)));
         raw.write(&[Frame::close(1000, [b'x'; 124])]);
         let started = Instant::now();
         assert!(matches!(ours.recv(), Err(Error::Protocol(ProtocolError::ControlTooLong))));

@@ -374,20 +374,11 @@ fn an_outbox_is_full_at_its_limit() {
             let room = 200 - conn.outbox().len();
             assert_eq!(send(&mut conn, &vec![7; room + 1]), Err(SendError::OutboxFull));
             assert_eq!(send(&mut conn, &vec![7; room]), Ok(()));
-            assert!(conn.outbox().len() >= 200 && !conn.wants_read());
+            assert!(conn.outbox().len() >= 200);
             assert_eq!(send(&mut conn, &[]), Err(SendError::OutboxFull));
             conn.outbox().advance(100);
-            assert!(conn.wants_read());
             assert_eq!(send(&mut conn, &[]), Ok(()));
         }
-        // At the limit exactly nothing more is read; one byte below it something is.
-        let mut config = quiet();
-        config.max_outbox = end.outgoing(FIN | BINARY, &[7; 50]).len();
-        let mut conn = end.open(config).0;
-        conn.send(&[7; 50]).unwrap();
-        assert!(!conn.wants_read());
-        conn.outbox().advance(1);
-        assert!(conn.wants_read());
     }
 }
 
