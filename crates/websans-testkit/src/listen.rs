@@ -3,8 +3,8 @@
 use bytes::Buf;
 use websans::text::Utf8;
 use websans::{
-    Config, Connection, Event, Hangup, Inbox, Kind, Message, Negotiated, Outcome, Part, ProtocolError, Reply, Role,
-    State, Timestamp,
+    Config, Connection, Event, Hangup, Inbox, Kind, Message, Negotiated, Outcome, Part, ProtocolError, Reply,
+    Role, State, Timestamp,
 };
 
 use crate::oracle;

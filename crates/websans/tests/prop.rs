@@ -369,8 +369,8 @@ proptest! {
 enum Beat {
     /// A Ping with so much payload arrives.
     Ping(usize),
-    /// The application sends a message of this length.
-    Send(usize),
+    /// The application sends a message of this length, or one of it that was encoded beforehand.
+    Send(usize, bool),
     /// The transport takes so much.
     Write(usize),
     /// Something wakes the connection.
@@ -382,7 +382,7 @@ enum Beat {
 fn beat() -> impl Strategy<Value = Beat> {
     prop_oneof![
         4 => (4..=125usize).prop_map(Beat::Ping),
-        2 => prop_oneof![0..40usize, 8000..9000usize].prop_map(Beat::Send),
+        2 => (prop_oneof![0..40usize, 8000..9000usize], any::<bool>()).prop_map(|(len, early)| Beat::Send(len, early)),
         4 => prop_oneof![1..12usize, 1..300usize].prop_map(Beat::Write),
         2 => Just(Beat::Tick),
         1 => Just(Beat::Take),
@@ -412,8 +412,13 @@ proptest! {
                     prop_assert!(conn.receive(&mut input).unwrap().is_some());
                     pings += 1;
                 }
-                Beat::Send(len) => {
-                    conn.send(vec![1; *len]).unwrap();
+                Beat::Send(len, early) => {
+                    let payload = vec![1; *len];
+                    if *early {
+                        conn.send_prepared(&Prepared::new(payload).unwrap()).unwrap();
+                    } else {
+                        conn.send(payload).unwrap();
+                    }
                     messages += 1;
                     queued += len + 14;
                 }
@@ -597,7 +602,11 @@ fn inflated_size_is_what_is_limited() {
                 if len > 40_000 {
                     assert_eq!(heard.end, End::Failed(ProtocolError::MessageTooBig), "{way:?}, {len}");
                 } else {
-                    assert_eq!(heard.events, [message(Kind::Binary, vec![0; len as usize])], "{way:?}, {len}");
+                    assert_eq!(
+                        heard.events,
+                        [message(Kind::Binary, vec![0; len as usize])],
+                        "{way:?}, {len}"
+                    );
                 }
             }
         }
@@ -660,7 +669,10 @@ fn an_empty_beginning_is_a_chunk() {
         fill(&mut inbox, &stream(&[frame], false));
         assert_eq!(inbox.next_chunk(&mut conn), Ok(true));
         let chunk = inbox.chunk().unwrap();
-        assert_eq!((chunk.kind, chunk.payload, chunk.first, chunk.last), (Kind::Binary, &b""[..], true, false));
+        assert_eq!(
+            (chunk.kind, chunk.payload, chunk.first, chunk.last),
+            (Kind::Binary, &b""[..], true, false)
+        );
         assert_eq!(inbox.next_chunk(&mut conn), Ok(false));
         fill(&mut inbox, &stream(&[end], false));
         assert_eq!(inbox.next_chunk(&mut conn), Ok(true));

@@ -25,13 +25,57 @@ struct Slope {
     small: u32,
 }
 
-const SLOPES: &[Slope] = &[Slope {
-    what: "server handshake, head of n bytes one at a time",
-    package: "websans",
-    example: "dribble",
-    arguments: &[],
-    small: 1024,
-}];
+const SLOPES: &[Slope] = &[
+    Slope {
+        what: "server handshake, head of n bytes one at a time",
+        package: "websans",
+        example: "dribble",
+        arguments: &[],
+        small: 1024,
+    },
+    Slope {
+        what: "message of n fragments of one byte",
+        package: "websans",
+        example: "slopes",
+        arguments: &["fragments"],
+        small: 1024,
+    },
+    Slope {
+        what: "text message of n fragments of one character",
+        package: "websans",
+        example: "slopes",
+        arguments: &["text"],
+        small: 1024,
+    },
+    Slope {
+        what: "frame of n bytes one at a time",
+        package: "websans",
+        example: "slopes",
+        arguments: &["dribble"],
+        small: 1024,
+    },
+    Slope {
+        what: "n messages that leave one byte at a time",
+        package: "websans",
+        example: "slopes",
+        arguments: &["drain"],
+        small: 1024,
+    },
+    Slope {
+        what: "n messages put in as others leave",
+        package: "websans",
+        example: "slopes",
+        arguments: &["refill"],
+        small: 1024,
+    },
+    Slope {
+        what: "n Pings while large messages wait",
+        package: "websans",
+        example: "slopes",
+        arguments: &["pongs"],
+        small: 1024,
+    },
+];
 
 /// Measures every slope and fails on those that are too steep.
 pub(crate) fn check(workspace: &Workspace) -> Result {
@@ -52,7 +96,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
         println!("{}", slope.what);
         println!("    start of the program {start:>12} instructions");
         for (size, count) in [(slope.small, few), (large, many)] {
-            println!("    n = {size:<8} {count:>21}   {:.1} for each byte", per(count, size));
+            println!("    n = {size:<8} {count:>21}   {:.1} for each", per(count, size));
         }
         println!("    ratio {ratio:.2}, at most {BOUND} is linear");
     }

@@ -7,8 +7,8 @@ use websans_std::{Cause, CloseCode, Initiator, Reply, State};
 use websans_testkit::wire::{Frame, opcode};
 
 use crate::support::{
-    BOTH, End, Mode, Owned, Socket, against_raw, assert_took, config, everywhere, millis, pattern, tcp,
-    within,
+    BOTH, End, Mode, Owned, SLACK, Socket, against_raw, assert_took, config, everywhere, millis, pattern,
+    tcp, within,
 };
 
 #[test]
@@ -156,22 +156,34 @@ fn messages_arrive_until_the_peers_close() {
     });
 }
 
-/// A peer that goes on sending after our Close cannot keep us: there is one time for all of it.
+/// A peer that goes on sending after our Close cannot keep us: there is one time for all of it, whether the application
+/// waits for the end or goes on receiving.
 #[test]
 fn endless_data_after_our_close_is_cut_off() {
-    everywhere(30, |end, mode| {
-        let (mut ours, mut raw) = against_raw(end, mode, config(|config| config.close_within = millis(600)));
-        thread::spawn(move || {
-            let bytes = end.peer().encode(&[Frame::text("more and more")]);
-            while std::io::Write::write_all(&mut raw.io, &bytes).is_ok() {
-                thread::sleep(millis(1));
+    everywhere(40, |end, mode| {
+        for receives in [false, true] {
+            let (mut ours, mut raw) =
+                against_raw(end, mode, config(|config| config.close_within = millis(600)));
+            thread::spawn(move || {
+                let bytes = end.peer().encode(&vec![Frame::text("more and more"); 10]);
+                while std::io::Write::write_all(&mut raw.io, &bytes).is_ok() {
+                    thread::sleep(millis(1));
+                }
+            });
+            let started = Instant::now();
+            if receives {
+                ours.start_close(CloseCode::NORMAL, "stop").unwrap();
+                while let Some(message) = ours.recv().unwrap() {
+                    assert_eq!(message, Owned::text("more and more"));
+                    assert!(started.elapsed() < millis(600) + SLACK, "messages for ever");
+                }
+            } else {
+                ours.close(CloseCode::NORMAL, "stop").unwrap();
             }
-        });
-        let started = Instant::now();
-        let outcome = ours.close(CloseCode::NORMAL, "stop").unwrap();
-        assert_took(started, millis(600));
-        assert_eq!((outcome.cause, outcome.received.as_ref()), (Cause::CloseTimeout, None));
-        ours.assert_over();
+            assert_took(started, millis(600));
+            let outcome = ours.assert_over();
+            assert_eq!((outcome.cause, outcome.received), (Cause::CloseTimeout, None));
+        }
     });
 }
 

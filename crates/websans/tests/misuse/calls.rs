@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::{Buf, Bytes};
-use websans::{Close, Connection, Inbox, Kind, Message, Prepared, ProtocolError, SendError, State};
+use websans::{Close, Connection, Event, Inbox, Kind, Message, Prepared, ProtocolError, SendError, State};
 
 use crate::as_kind;
 use crate::support::*;
@@ -141,6 +141,31 @@ fn fill_all(inbox: &mut Inbox, mut bytes: &[u8], take: &mut impl FnMut(&mut Inbo
     while !bytes.is_empty() {
         fill(inbox, &mut bytes);
         take(inbox);
+    }
+}
+
+/// A read that went straight into the place of a message, which was then put to another use: reading goes on.
+#[test]
+fn parts_accepted_between_a_read_and_its_message() {
+    for end in BOTH {
+        for first in [TEXT, FIN | TEXT, BINARY, FIN | BINARY] {
+            let (mut conn, mut inbox) = end.open(quiet());
+            let (mut other, _) = end.open(quiet());
+            let bytes = end.incoming(BINARY, b"abc");
+            assert_eq!(read(&mut conn, &mut inbox, &bytes[..bytes.len() - 1]), (vec![], None));
+            // The last byte is read, and not looked at yet.
+            fill(&mut inbox, &mut &bytes[bytes.len() - 1..]);
+            let mut bytes = end.incoming(first, b"x");
+            let Ok(Some(Event::Part(part))) = other.receive(&mut &mut bytes[..]) else { panic!("a part") };
+            let _ = inbox.accept(&mut other, part);
+            for _ in 0..5 {
+                let _ = inbox.next(&mut conn);
+                let n = inbox.spare_mut().len();
+                assert!(n > 0, "{end:?}, {first:02x}: no room to read into");
+                let pings = end.incoming(FIN | PING, b"").repeat(n);
+                fill(&mut inbox, &mut &pings[..n]);
+            }
+        }
     }
 }
 
@@ -359,7 +384,8 @@ fn a_full_outbox_refuses_and_is_left_as_it_was() {
 #[test]
 fn an_outbox_is_full_at_its_limit() {
     for end in BOTH {
-        let sends: [fn(&mut Connection, &[u8]) -> Result<(), SendError>; 5] = [
+        type Send = fn(&mut Connection, &[u8]) -> Result<(), SendError>;
+        let sends: [Send; 5] = [
             |conn, payload| conn.send(payload),
             |conn, payload| conn.send_part(payload, true),
             |conn, payload| conn.send_prepared(&Prepared::new(payload).unwrap()),
