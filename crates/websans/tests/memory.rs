@@ -7,7 +7,7 @@ mod support;
 
 use core::time::Duration;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::{Buf, Bytes};

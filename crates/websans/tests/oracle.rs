@@ -29,7 +29,7 @@ fn judge_all(server: bool, config: &Config, bytes: &[u8], cuts: &[Index]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(5000))]
 
     #[test]
     fn conversations(frames in strategies::conversation(), server: bool, cuts in strategies::cuts()) {

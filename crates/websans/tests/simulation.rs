@@ -264,6 +264,30 @@ fn write(conn: &mut Connection, most: usize, wrote: &mut Vec<u8>) {
     }
 }
 
+/// The peer may have ended one direction only: what waits still goes out, and no longer than a Close is waited for.
+#[test]
+fn what_waits_is_still_written_after_the_peers_end() {
+    for server in [true, false] {
+        let (mut conn, _) = endpoint(server, &Config::default(), Negotiated::default());
+        conn.send("last words").unwrap();
+        conn.eof();
+        assert_eq!(conn.outcome().unwrap().cause, Cause::Eof);
+        assert_eq!(conn.hangup(), Hangup::NotYet);
+        write(&mut conn, 3, &mut Vec::new());
+        assert_eq!(conn.hangup(), Hangup::NotYet);
+        write(&mut conn, usize::MAX, &mut Vec::new());
+        assert_eq!(conn.hangup(), Hangup::Drop);
+
+        let (mut conn, _) = endpoint(server, &Config::default(), Negotiated::default());
+        conn.send("to nobody").unwrap();
+        conn.eof();
+        let deadline = conn.deadline().unwrap();
+        assert!(deadline <= millis(5_000));
+        conn.tick(deadline);
+        assert_eq!((conn.hangup(), conn.outcome().unwrap().cause), (Hangup::Drop, Cause::Eof));
+    }
+}
+
 /// The outcome tells what was sent: a Close without a code has no room for a reason.
 #[test]
 fn the_outcome_tells_the_close_that_was_sent() {

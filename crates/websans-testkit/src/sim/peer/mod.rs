@@ -6,10 +6,7 @@ use core::{fmt, mem};
 use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
-use websans::{
-    Close, Connection, Event, Hangup, Inbox, Kind, Outbox, Outcome, Payload, Prepared, Reply, SendError,
-    State, Timestamp,
-};
+use websans::{Connection, Hangup, Inbox, Outbox, Outcome, Reply, State, Timestamp};
 
 use super::link::Link;
 use super::plan::{Command, Plan, Reader};
