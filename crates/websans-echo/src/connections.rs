@@ -52,7 +52,7 @@ impl Connections {
             // Each may wait for its peer; the receiving thread of the connection sees the ending.
             thread::spawn(move || sender.close(CloseCode::GOING_AWAY, "server is going down"));
         }
-        let end = Instant::now() + grace + Duration::from_secs(1);
+        let end = Instant::now() + grace;
         while !open.senders.is_empty() {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -31,7 +31,7 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let connections = Arc::new(Connections::default());
     let app = Arc::new(App::new(options.config(), options.origins(), Arc::clone(&connections)));
 
-    let grace = app.config.close_within;
+    let grace = std::time::Duration::from_secs(1);
     ctrlc::set_handler(move || {
         println!("closing every connection");
         let left = connections.close_all(grace);

@@ -100,7 +100,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Refused`] if the server answers with something else than a WebSocket, [`Error::Handshake`] if it breaks
-    /// the rules, [`Error::Io`] if the transport fails or is too slow.
+    /// the rules or is too slow, [`Error::Io`] if the transport fails.
     pub fn handshake<S: Stream>(self, mut io: S) -> Result<WebSocket<S>, Error> {
         let clock = Clock::new();
         let mut waits = Waits::default();

@@ -38,8 +38,8 @@ pub use socket::WebSocket;
 pub use split::{Receiver, Sender};
 pub use stream::{CloneStream, Stream};
 pub use websans::{
-    Cause, Close, CloseCode, Config, Initiator, Keepalive, Kind, Message, Outcome, Payload, Prepared,
-    ProtocolError, Reply, SendError, State, Stats, handshake,
+    Cause, Close, CloseCode, Config, Initiator, Keepalive, Kind, Message, Negotiated, Outcome, Payload,
+    Prepared, ProtocolError, Reply, Role, SendError, State, Stats, handshake,
 };
 
 /// The README's examples, compiled.

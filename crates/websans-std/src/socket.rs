@@ -158,8 +158,19 @@ impl<S: Stream> WebSocket<S> {
         self.flush()
     }
 
+    /// Sends a Pong, at most 125 bytes: a heartbeat, or the answer to a Ping where
+    /// [`Config::pong_reply`] leaves that to the application.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.make_room(payload.len())?;
+        self.conn.pong(payload)?;
+        self.flush()
+    }
+
     /// Closes the connection: sends a Close unless one was sent before, lets go what messages still arrive, waits for the
-    /// peer's Close and the transport's end, at most [`Config::close_within`], and tells how it ended. To get those
+    /// peer's Close and the transport's end ([`Config::close_within`] bounds that), and tells how it ended. To get those
     /// messages, [`start_close`](Self::start_close) and go on with [`recv`](Self::recv).
     ///
     /// # Errors
@@ -245,7 +256,13 @@ impl<S: Stream> WebSocket<S> {
         loop {
             // 1. Hand out what has arrived.
             match next(&mut self.inbox, &mut self.conn) {
-                Ok(true) => return Ok(true),
+                Ok(true) => {
+                    // A peer that always has something more to say does not keep a closing from its end.
+                    if self.conn.state() != State::Open {
+                        self.conn.tick(self.clock.now());
+                    }
+                    return Ok(true);
+                }
                 Ok(false) => {}
                 Err(error) => self.failure = Some(error),
             }

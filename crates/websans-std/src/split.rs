@@ -226,7 +226,13 @@ impl<S: Stream> Reader<S> {
             // 1. Hand out what has arrived.
             let mut conn = shared.conn();
             match next(&mut self.inbox, &mut conn) {
-                Ok(true) => return Ok(true),
+                Ok(true) => {
+                    // A peer that always has something more to say does not keep a closing from its end.
+                    if conn.state() != State::Open {
+                        conn.tick(shared.clock.now());
+                    }
+                    return Ok(true);
+                }
                 Ok(false) => {}
                 Err(error) => self.failure = Some(error),
             }
@@ -397,8 +403,17 @@ impl<S: Stream> Sender<S> {
         self.flush()
     }
 
-    /// Closes the connection: sends a Close unless one was sent before, waits for the ending, at most
-    /// [`Config::close_within`](websans::Config::close_within), and tells how it was. The receiver gets what messages still
+    /// Sends a Pong, as [`WebSocket::pong`] does.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
+        self.queue(|conn| conn.pong(payload))?;
+        self.flush()
+    }
+
+    /// Closes the connection: sends a Close unless one was sent before, waits for the ending, which
+    /// [`Config::close_within`](websans::Config::close_within) bounds, and tells how it was. The receiver gets what messages still
     /// arrive.
     ///
     /// # Errors
@@ -439,8 +454,11 @@ impl<S: Stream> Sender<S> {
     /// # Errors
     /// As [`WebSocket::start_close`].
     pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.shared.conn().close_with(Close::new(code, reason))?;
-        self.flush()
+        let queued = self.shared.conn().close_with(Close::new(code, reason));
+        // If the peer was first, the answer to it may still wait.
+        let flushed = self.flush();
+        queued?;
+        flushed
     }
 
     /// How the connection ended; `None` before.

@@ -14,7 +14,7 @@ pub(super) fn check(plan: &Plan, run: &Run) {
         check_wire(plan, &wire[i], end);
         check_pongs(&wire[i], &wire[1 - i], end);
         check_order(&wire[i], end, other);
-        check_outcome(end);
+        check_outcome(end, other);
     }
     if plan.calm {
         check_calm(run);
@@ -104,8 +104,11 @@ fn assert_same(received: &Said, sent: &Said) {
     }
 }
 
-fn check_outcome(end: &Ended) {
+fn check_outcome(end: &Ended, other: &Ended) {
     let outcome = &end.outcome;
+    if outcome.received.is_some() {
+        assert_eq!(outcome.received, other.outcome.sent, "not what the other sent");
+    }
     if outcome.is_clean() {
         assert!(
             outcome.sent.is_some() && outcome.received.is_some(),
