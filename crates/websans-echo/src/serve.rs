@@ -1,13 +1,14 @@
 //! [`App`]: what is answered to whom.
 
-use std::io;
+use std::fmt;
+use std::io::{self, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use websans_std::handshake::server::{Choice, Response};
-use websans_std::handshake::{BuildError, HandshakeError, OriginPolicy};
+use websans_std::handshake::{BuildError, OriginPolicy};
 use websans_std::{CloseCode, Config, Error, Incoming, Outcome, SendError};
 
 use crate::connections::Connections;
@@ -39,14 +40,14 @@ impl App {
             let started = stream.and_then(|stream| {
                 let peer = stream.peer_addr()?;
                 thread::Builder::new().spawn(move || match app.handle(stream) {
-                    Ok(Some(outcome)) => println!("{peer} {outcome}"),
+                    Ok(Some(outcome)) => log(format_args!("{peer} {outcome}")),
                     Ok(None) => {}
-                    Err(error) => println!("{peer} {error}"),
+                    Err(error) => log(format_args!("{peer} {error}")),
                 })
             });
             if let Err(error) = started {
                 // Too many files or threads, most likely: wait until there are fewer.
-                eprintln!("cannot take a connection: {error}");
+                log(format_args!("cannot take a connection: {error}"));
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -63,8 +64,8 @@ impl App {
                 Err(error) => Err(incoming.refuse(error)),
             },
             "/" if matches!(request.method(), "GET" | "HEAD") => respond(incoming, page()?),
-            "/" => Err(incoming.refuse(HandshakeError::MethodNotGet)),
-            _ => respond(incoming, Response::new(404)?.body("there is a page at / and an echo at /ws\n")),
+            "/" => respond(incoming, text(405, "the page can be had by GET")?.header("Allow", "GET, HEAD")?),
+            _ => respond(incoming, text(404, "there is a page at / and an echo at /ws")?),
         }
     }
 
@@ -79,7 +80,7 @@ impl App {
             match sender.send(message) {
                 // The server is going down: let go what still comes until the client's Close does.
                 Ok(()) | Err(Error::Send(SendError::Closing)) => {}
-                Err(error) => return Err(error),
+                Err(error) => return receiver.outcome().ok_or(error),
             }
         }
         receiver.outcome().ok_or_else(|| io::Error::other("ended without an outcome").into())
@@ -88,6 +89,16 @@ impl App {
 
 fn respond(mut incoming: Incoming<TcpStream>, response: Response) -> Result<Option<Outcome>, Error> {
     incoming.respond(&response).map(|()| None)
+}
+
+fn text(status: u16, sentence: &str) -> Result<Response, BuildError> {
+    let response = Response::new(status)?.header("Content-Type", "text/plain; charset=utf-8")?;
+    Ok(response.body(format!("{sentence}\n")))
+}
+
+/// Says it on standard output, if anybody listens.
+fn log(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn page() -> Result<Response, BuildError> {

@@ -5,8 +5,9 @@
 //! // A server: echo every message of every connection.
 //! let listener = std::net::TcpListener::bind("127.0.0.1:9001")?;
 //! for stream in listener.incoming() {
-//!     let socket = websans_std::accept(stream?)?;
+//!     let Ok(stream) = stream else { continue };
 //!     std::thread::spawn(move || -> Result<(), websans_std::Error> {
+//!         let socket = websans_std::accept(stream)?; // here, where a slow client keeps nobody else waiting
 //!         let (mut receiver, sender) = socket.split()?;
 //!         while let Some(message) = receiver.recv()? {
 //!             sender.send(message)?;

@@ -235,7 +235,8 @@ impl<S: Stream> WebSocket<S> {
         &self.io
     }
 
-    /// Two halves for two threads: see [`Receiver`] and [`Sender`].
+    /// Two halves for two threads: see [`Receiver`] and [`Sender`]. They hold three handles of the stream, each a file
+    /// descriptor of its own.
     ///
     /// # Errors
     /// [`Error::Io`] if the stream cannot be cloned; the connection is then lost.

@@ -405,6 +405,11 @@ impl Inbox {
             } else {
                 self.buffer.get_mut(self.start..self.end).unwrap_or_default()
             };
+            if input.is_empty() && direct {
+                // The room has been put to another use meanwhile.
+                self.direct = 0;
+                continue;
+            }
             if input.is_empty() {
                 return Ok(None);
             }

@@ -77,6 +77,7 @@ impl fmt::Display for Outcome {
             Initiator::Peer => &self.received,
         };
         match close {
+            Some(_) if matches!(self.cause, Cause::Protocol(_)) => Ok(()), // it has been said
             Some(close) if !close.reason.is_empty() => write!(f, ": {}", close.reason),
             _ => Ok(()),
         }

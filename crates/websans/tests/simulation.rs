@@ -104,6 +104,27 @@ fn a_close_behind_a_long_message_is_waited_for() {
     }
 }
 
+/// A reader that takes a little now and then is waited for while the connection is open; behind our Close it has one
+/// time for all that is left.
+#[test]
+fn a_dribbling_reader_cannot_hold_a_close() {
+    let script = vec![
+        (millis(0), Command::Send(Kind::Binary, vec![1; 1 << 20])),
+        (millis(60_000), close(CloseCode::NORMAL)),
+    ];
+    for client in [true, false] {
+        let (one, other) = (saying(script.clone()), quiet());
+        let mut plan = if client { Plan::calm(0, one, other) } else { Plan::calm(0, other, one) };
+        plan.links = [Habits { capacity: 100, ..SLOW }; 2];
+        plan.calm = false;
+        let run = sim::run(plan);
+        let outcome = &run.ends[usize::from(!client)].outcome;
+        assert_eq!((outcome.cause, outcome.received.is_some()), (Cause::WriteStall, false));
+        let bound = Duration::from_secs(60) + Config::default().write_stall + Config::default().close_within;
+        assert!(run.took >= Duration::from_secs(60) && run.took <= bound, "{:?}", run.took);
+    }
+}
+
 /// Both close within the time that bytes take: both are clean, each with the other's code.
 #[test]
 fn simultaneous_closes_are_clean() {

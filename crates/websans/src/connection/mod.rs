@@ -102,8 +102,8 @@ pub struct Connection {
     encode: Option<Box<Box<dyn Encode>>>,
     state: State,
     transport: Transport,
-    /// The keep-alive Ping that is waited for has not left yet.
-    ping_waits: bool,
+    /// What asks for the answer that is waited for, a keep-alive Ping or our Close, has not left yet.
+    asking: bool,
     /// The message that is being sent in parts, and the check of its text.
     sending: Option<Sending>,
     sent_text: Utf8,
@@ -136,7 +136,7 @@ impl Connection {
         Self {
             receiving: Receiving::new(inflates),
             transport: Transport::Up,
-            ping_waits: false,
+            asking: false,
             sending: None,
             sent_text: Utf8::new(),
             messages_sent: 0,

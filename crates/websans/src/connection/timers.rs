@@ -77,15 +77,11 @@ impl Connection {
     /// Call it after each wait, when what the transport had to give has been received: a sign of life that has
     /// arrived must not be overlooked because the thread was late. [`wake`](Self::wake) moves time before that.
     pub fn tick(&mut self, now: Timestamp) {
-        // What has been written since the last tick was written at about that time: adapters tick before they write.
-        self.timers.since_or_deadline = self.waits_since();
-        let progressed = self.outbox.take_progress();
-        if !self.wants_write() {
-            (self.timers.stalled, self.ping_waits) = (None, false);
-        } else if self.timers.stalled.is_none() || progressed && !self.is_draining() {
-            self.timers.stalled = Some(self.timers.now);
+        let before = self.timers.now;
+        self.wake(now);
+        if self.wants_write() && self.timers.stalled.is_none() {
+            self.timers.stalled = Some(before);
         }
-        self.timers.now = self.timers.now.max(now);
         if self.wants_write() {
             self.outbox.note_wait();
             self.watch_writes();
@@ -107,6 +103,15 @@ impl Connection {
     /// Moves time to `now` and judges nothing: for an adapter that was away while the application was busy, and for bytes
     /// that have just been read, before they are received.
     pub fn wake(&mut self, now: Timestamp) {
+        // What has been written since was written at about the time of the last call: adapters move time before they
+        // write, and after they have waited.
+        self.timers.since_or_deadline = self.waits_since();
+        let progressed = self.outbox.take_progress();
+        if !self.wants_write() {
+            (self.timers.stalled, self.asking) = (None, false);
+        } else if progressed && !self.is_draining() {
+            self.timers.stalled = None;
+        }
         self.timers.now = self.timers.now.max(now);
     }
 
@@ -152,6 +157,7 @@ impl Connection {
     }
 
     pub(super) fn start_close_timer(&mut self) {
+        self.asking = self.wants_write();
         self.timers.since_or_deadline = Some(self.timers.now + self.config.close_within);
     }
 
@@ -167,7 +173,7 @@ impl Connection {
                 self.queue_control(OpCode::Ping, &payload);
                 self.timers.note_ping(&payload);
                 self.timers.since_or_deadline = Some(self.timers.now);
-                self.ping_waits = true;
+                self.asking = true;
             }
             _ => {}
         }
@@ -198,10 +204,10 @@ impl Connection {
     /// wait begins anew.
     fn waits_since(&self) -> Option<Timestamp> {
         let wait = match self.state {
-            State::Open if self.ping_waits => Duration::ZERO,
-            State::CloseSent | State::Closed => self.config.close_within,
-            // Nothing, or the application.
-            State::Open | State::CloseReceived => return self.timers.since_or_deadline,
+            State::Open if self.asking => Duration::ZERO,
+            State::CloseSent | State::Closed if self.asking => self.config.close_within,
+            // It has left, or nothing is waited for, or the application. What else leaves changes nothing.
+            _ => return self.timers.since_or_deadline,
         };
         if self.outbox.has_progressed() {
             self.timers.since_or_deadline.map(|_| self.timers.now + wait)
