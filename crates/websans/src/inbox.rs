@@ -355,7 +355,8 @@ impl Inbox {
         Some(mem::take(&mut self.buffer)).filter(|buffer| !buffer.is_empty())
     }
 
-    /// Gives the inbox a read buffer, whose length is what may be read at once. Without effect if it has one.
+    /// Gives the inbox a read buffer, whose length is what may be read at once. Without effect if it has one; one that is
+    /// shorter than the next read (2 KiB at least) is replaced.
     pub fn lend(&mut self, buffer: Vec<u8>) {
         if self.buffer.is_empty() {
             self.buffer = buffer;
