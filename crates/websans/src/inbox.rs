@@ -55,7 +55,7 @@ pub struct Inbox {
     ready: Ready,
 }
 
-const _: () = assert!(size_of::<Inbox>() <= 200);
+const _: () = assert!(size_of::<Inbox>() <= 176);
 
 /// Who gets the message that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +68,9 @@ enum Mode {
     Chunks,
 }
 
-/// A compressed part in the read buffer that is not all inflated yet, for a reader of chunks.
+/// A compressed part that is not all inflated yet, for a reader of chunks. It lies right before the unread bytes.
 #[derive(Clone, Copy)]
 struct Held {
-    start: usize,
     len: usize,
     last: bool,
 }
@@ -80,6 +79,8 @@ struct Held {
 #[derive(Clone, Copy)]
 struct Ready {
     place: Place,
+    /// Its bytes, if they are in the buffer.
+    len: usize,
     kind: Kind,
     /// It is one whole text message, checked from its beginning to its end.
     is_text: bool,
@@ -90,12 +91,13 @@ struct Ready {
 #[derive(Clone, Copy)]
 enum Place {
     Nowhere,
-    Buffer { start: usize, len: usize },
+    /// Right before the unread bytes.
+    Buffer,
     Assembly,
 }
 
 const NOT_READY: Ready =
-    Ready { place: Place::Nowhere, kind: Kind::Binary, is_text: false, first: false, last: false };
+    Ready { place: Place::Nowhere, len: 0, kind: Kind::Binary, is_text: false, first: false, last: false };
 
 /// A piece of a message, unmasked, inflated and checked, lent by the [`Inbox`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,12 +180,9 @@ impl Inbox {
     pub fn preload(&mut self, bytes: &[u8]) {
         self.forget();
         // A part that is held lies before the unread bytes.
-        let base = self.held.as_ref().map_or(self.start, |held| held.start);
+        let base = self.start - self.held.map_or(0, |held| held.len);
         let mut all = self.buffer.get(base..self.end).unwrap_or_default().to_vec();
         all.extend_from_slice(bytes);
-        if let Some(held) = &mut self.held {
-            held.start = 0;
-        }
         (self.start, self.end) = (self.start - base, all.len());
         self.buffer = all;
     }
@@ -260,7 +259,7 @@ impl Inbox {
                 self.mode = Mode::Chunks;
                 self.remaining = 0;
                 if !self.assembler.is_empty() {
-                    self.offer(Place::Assembly, false);
+                    self.offer(Place::Assembly, 0, false);
                     return Ok(true);
                 }
             }
@@ -278,13 +277,13 @@ impl Inbox {
             }
             self.mode = Mode::Chunks;
             if part.compressed {
-                self.held = Some(Held { start: part.start, len: part.len, last: part.last });
+                self.held = Some(Held { len: part.len, last: part.last });
                 continue;
             }
             let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
             self.assembler.check(payload, part.last, part.ascii).map_err(|error| self.fail(conn, error))?;
             if part.len > 0 || part.last || self.fresh {
-                self.offer(Place::Buffer { start: part.start, len: part.len }, part.last);
+                self.offer(Place::Buffer, part.len, part.last);
                 return Ok(true);
             }
         }
@@ -294,10 +293,10 @@ impl Inbox {
     #[must_use]
     #[inline]
     pub fn chunk(&self) -> Option<Chunk<'_>> {
-        let Ready { place, kind, first, last, .. } = self.ready;
+        let Ready { place, len, kind, first, last, .. } = self.ready;
         let payload = match place {
             Place::Nowhere => return None,
-            Place::Buffer { start, len } => self.buffer.get(start..start + len)?,
+            Place::Buffer => self.buffer.get(self.start.checked_sub(len)?..self.start)?,
             Place::Assembly => self.assembler.bytes(),
         };
         Some(Chunk { kind, payload, first, last })
@@ -335,7 +334,7 @@ impl Inbox {
             return Ok(None);
         }
         self.fresh = true;
-        self.offer(Place::Assembly, true);
+        self.offer(Place::Assembly, 0, true);
         Ok(self.message())
     }
 
@@ -353,6 +352,13 @@ impl Inbox {
         }
         (self.start, self.end) = (0, 0);
         Some(mem::take(&mut self.buffer)).filter(|buffer| !buffer.is_empty())
+    }
+
+    /// Whether the inbox has a read buffer of its own.
+    #[must_use]
+    #[inline]
+    pub fn has_buffer(&self) -> bool {
+        !self.buffer.is_empty()
     }
 
     /// Gives the inbox a read buffer, whose length is what may be read at once. Without effect if it has one; one that is
@@ -379,11 +385,11 @@ impl Inbox {
     }
 
     #[inline]
-    fn offer(&mut self, place: Place, last: bool) {
+    fn offer(&mut self, place: Place, len: usize, last: bool) {
         // Only what was gathered is known as a whole; a chunk in the read buffer is but a chunk.
         let is_text = matches!(place, Place::Assembly) && self.assembler.is_text();
         let first = mem::take(&mut self.fresh);
-        self.ready = Ready { place, kind: self.assembler.kind(), is_text, first, last };
+        self.ready = Ready { place, len, kind: self.assembler.kind(), is_text, first, last };
         if last {
             self.mode = Mode::Between;
         }
@@ -465,9 +471,8 @@ impl Inbox {
             if !part.ascii {
                 check_whole(part.kind, payload).map_err(|error| self.fail(conn, error))?;
             }
-            let place = Place::Buffer { start: part.start, len: part.len };
-            let is_text = part.kind == Kind::Text;
-            self.ready = Ready { place, kind: part.kind, is_text, first: true, last: true };
+            let (place, is_text) = (Place::Buffer, part.kind == Kind::Text);
+            self.ready = Ready { place, len: part.len, kind: part.kind, is_text, first: true, last: true };
             return Ok(true);
         }
         if part.first {
@@ -483,28 +488,27 @@ impl Inbox {
         gathered.map_err(|error| self.fail(conn, error))?;
         if part.last {
             self.remaining = 0;
-            self.offer(Place::Assembly, true);
+            self.offer(Place::Assembly, 0, true);
         }
         Ok(part.last)
     }
 
     /// True if a piece came out and is lent.
     fn inflate_held(&mut self, conn: &mut Connection, held: Held) -> Result<bool, ProtocolError> {
-        let mut input = self.buffer.get(held.start..held.start + held.len).unwrap_or_default();
+        let mut input = self.buffer.get(self.start - held.len..self.start).unwrap_or_default();
         let limit = conn.config().max_streamed;
         let decoded = self.assembler.inflate_step(&mut input, held.last, limit);
         let unread = input.len();
         let decoded = decoded.map_err(|error| self.fail(conn, error))?;
         let mut last = held.last;
         if decoded == Decoded::Full {
-            let len = unread;
-            self.held = Some(Held { start: held.start + held.len - len, len, last });
+            self.held = Some(Held { len: unread, last });
             last = false;
         }
         if self.assembler.is_empty() && !last && !self.fresh {
             return Ok(false);
         }
-        self.offer(Place::Assembly, last);
+        self.offer(Place::Assembly, 0, last);
         Ok(true)
     }
 }

@@ -197,10 +197,17 @@ impl Outbox {
         self.written
     }
 
-    /// Frees the storage that an empty outbox keeps.
-    pub(crate) fn park(&mut self) {
-        if self.is_empty() {
-            self.tail = Vec::new();
+    /// Takes the storage away that an empty outbox keeps, for a pool or to be dropped: it is empty, of at most 4 KiB. New
+    /// storage is made when it is needed, unless some is [lent](Self::lend).
+    pub fn park(&mut self) -> Option<Vec<u8>> {
+        if self.is_empty() && self.tail.capacity() > 0 { Some(mem::take(&mut self.tail)) } else { None }
+    }
+
+    /// Gives the outbox what `storage` makes, if it has no storage of its own. What is in it is thrown away.
+    pub fn lend(&mut self, storage: impl FnOnce() -> Vec<u8>) {
+        if self.tail.capacity() == 0 {
+            self.tail = storage();
+            self.tail.clear();
         }
     }
 

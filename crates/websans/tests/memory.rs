@@ -655,3 +655,39 @@ fn messages_in_one_piece_are_lent_from_the_read_buffer() {
         assert_eq!(message.as_bytes().as_ptr(), at);
     }
 }
+
+#[test]
+fn the_storage_of_an_outbox_can_be_pooled() {
+    let mut conn = End::Server.conn();
+    assert!(conn.outbox().park().is_none());
+    conn.send("hello").unwrap();
+    assert!(conn.outbox().park().is_none(), "what waits was given away");
+    write_out(&mut conn);
+    let storage = conn.outbox().park().unwrap();
+    assert!(storage.is_empty() && storage.capacity() > 0 && storage.capacity() <= 4 << 10);
+    assert!(conn.outbox().park().is_none());
+    let info = measure(|| {
+        let mut storage = Some(storage);
+        for _ in 0..100 {
+            conn.outbox().lend(|| storage.take().unwrap());
+            conn.outbox().lend(|| panic!("it has storage"));
+            conn.send("hello").unwrap();
+            write_out(&mut conn);
+            storage = conn.outbox().park();
+        }
+        conn.outbox().lend(|| storage.take().unwrap());
+    });
+    assert_eq!(info.count_total, 0, "{info:?}");
+}
+
+#[test]
+fn room_is_what_the_outbox_takes() {
+    let mut config = Config::default();
+    config.max_outbox = 100;
+    let mut conn = End::Server.open(config).0;
+    assert!(conn.has_room(1 << 20), "an empty outbox takes any message");
+    conn.send("x".repeat(58)).unwrap();
+    assert!(conn.has_room(40) && !conn.has_room(41));
+    assert_eq!(conn.send("x".repeat(41)), Err(SendError::OutboxFull));
+    conn.send("x".repeat(40)).unwrap();
+}

@@ -618,3 +618,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_adapter_that_learns_of_a_blocked_transport_starts_the_stall_there() {
+    let stall = Config::default().write_stall;
+    for end in BOTH {
+        let mut config = Config::default();
+        config.keepalive = None;
+        let mut conn = end.open(config).0;
+        conn.note_blocked(); // nothing waits: nothing to note
+        assert_eq!(conn.deadline(), None);
+        conn.wake(START + secs(10));
+        conn.send("hello").unwrap();
+        conn.note_blocked();
+        assert_eq!(conn.deadline(), Some(START + secs(10) + stall));
+        // It does not begin anew, until something has been taken.
+        conn.wake(START + secs(20));
+        conn.note_blocked();
+        assert_eq!(conn.deadline(), Some(START + secs(10) + stall));
+        conn.outbox().advance(1);
+        conn.note_blocked();
+        tick_at(&mut conn, START + secs(20) + stall);
+        assert_eq!(conn.outcome().unwrap().cause, Cause::WriteStall);
+    }
+}

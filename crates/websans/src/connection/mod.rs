@@ -173,7 +173,7 @@ impl Connection {
 
     /// Frees what storage an idle connection does not need; it is allocated anew when needed.
     pub fn park(&mut self) {
-        self.outbox.park();
+        drop(self.outbox.park());
     }
 
     /// Where the connection stands in its closing.

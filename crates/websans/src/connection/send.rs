@@ -129,6 +129,14 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether the outbox takes a message, or a part of one, of `len` bytes now: for an adapter that waits until it does
+    /// before it gives the message away. An empty outbox takes any.
+    #[must_use]
+    #[inline]
+    pub fn has_room(&self, len: usize) -> bool {
+        !self.wants_write() || self.outbox.len().saturating_add(len) <= self.config.max_outbox
+    }
+
     /// "An endpoint MUST NOT send any more data frames after sending a Close frame" (RFC 6455 §5.5.1).
     #[inline]
     fn may_send(&self) -> Result<(), SendError> {
@@ -145,10 +153,7 @@ impl Connection {
 
     #[inline]
     fn room_for(&self, len: usize) -> Result<(), SendError> {
-        if !self.wants_write() || self.outbox.len().saturating_add(len) <= self.config.max_outbox {
-            return Ok(());
-        }
-        Err(SendError::OutboxFull)
+        if self.has_room(len) { Ok(()) } else { Err(SendError::OutboxFull) }
     }
 
     fn send_control(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {

@@ -115,6 +115,17 @@ impl Connection {
         self.timers.now = self.timers.now.max(now);
     }
 
+    /// The transport takes nothing at present: for an adapter that learns so without waiting and calls
+    /// [`tick`](Self::tick) at deadlines alone. [`Config::write_stall`](crate::Config::write_stall) counts from here, unless
+    /// it counts already.
+    pub fn note_blocked(&mut self) {
+        if self.wants_write() {
+            self.wake(self.timers.now);
+            self.outbox.note_wait();
+            self.timers.stalled.get_or_insert(self.timers.now);
+        }
+    }
+
     /// When to call [`tick`](Self::tick) next, at the latest. `None` only while open, with neither keep-alive nor
     /// idle limit, and nothing to write.
     ///
