@@ -359,9 +359,8 @@ impl<S: Stream> WebSocket<S> {
 
     fn make_room(&mut self, len: usize) -> Result<(), Error> {
         self.conn.wake(self.clock.now());
-        let queued = self.conn.wants_write()
-            && self.conn.outbox().len().saturating_add(len) > self.conn.config().max_outbox;
-        if queued { self.flush() } else { Ok(()) }
+        // What cannot be sent at all is told by the connection.
+        if self.conn.can_send() && !self.conn.has_room(len) { self.flush() } else { Ok(()) }
     }
 
     /// Ends the transport, once.

@@ -16,13 +16,18 @@ pub(crate) struct Assembler {
     /// The message so far is `bytes[..len]`; what follows is room to read into, already zeroed.
     bytes: Vec<u8>,
     len: usize,
-    /// Inflated bytes of the message that is under way.
-    inflated: u64,
-    decode: Option<Box<dyn Decode>>,
+    inflating: Option<Box<Inflating>>,
     kind: Kind,
     utf8: Utf8,
     /// `bytes[..len]` is all of the message so far, and all of it has been through `utf8` if it is text.
     whole: bool,
+}
+
+/// What only a connection with compression has.
+struct Inflating {
+    /// Bytes that the message has come to so far.
+    inflated: u64,
+    decode: Box<dyn Decode>,
 }
 
 impl Assembler {
@@ -30,8 +35,7 @@ impl Assembler {
         Self {
             bytes: Vec::new(),
             len: 0,
-            inflated: 0,
-            decode,
+            inflating: decode.map(|decode| Box::new(Inflating { inflated: 0, decode })),
             kind: Kind::Binary,
             utf8: Utf8::new(),
             whole: false,
@@ -43,7 +47,9 @@ impl Assembler {
     pub(crate) fn begin(&mut self, kind: Kind) {
         self.kind = kind;
         self.len = 0;
-        self.inflated = 0;
+        if let Some(inflating) = &mut self.inflating {
+            inflating.inflated = 0;
+        }
         self.utf8 = Utf8::new();
         self.whole = true;
     }
@@ -58,6 +64,14 @@ impl Assembler {
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Takes what has been gathered, uncopied.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let mut bytes = mem::take(&mut self.bytes);
+        bytes.truncate(self.len);
+        self.clear();
+        bytes
     }
 
     #[inline]
@@ -153,12 +167,12 @@ impl Assembler {
         limit: u64,
     ) -> Result<Decoded, ProtocolError> {
         // One byte over the limit tells a message that is too long from one that fits just so.
-        let budget = limit.saturating_sub(self.inflated).saturating_add(1).min(INFLATE_STEP as u64);
         // The connection lets RSV1 pass only if there is a decoder.
-        let mut decode = self.decode.take().ok_or(ProtocolError::ReservedBits)?;
+        let mut inflating = self.inflating.take().ok_or(ProtocolError::ReservedBits)?;
+        let budget = limit.saturating_sub(inflating.inflated).saturating_add(1).min(INFLATE_STEP as u64);
         let before = input.len();
         let room = self.room(INFLATE_STEP, budget);
-        let decoded = decode.decode(input, last, room)?;
+        let decoded = inflating.decode.decode(input, last, room)?;
         let n = match decoded {
             Decoded::Full => room.len(),
             Decoded::Drained(n) => n.min(room.len()),
@@ -167,13 +181,13 @@ impl Assembler {
         if decoded == Decoded::Full && n == 0 && input.len() == before {
             return Err(ProtocolError::InvalidDeflate);
         }
-        self.inflated += n as u64;
-        if self.inflated > limit {
+        inflating.inflated += n as u64;
+        if inflating.inflated > limit {
             return Err(ProtocolError::MessageTooBig);
         }
         self.keep(n, last && decoded != Decoded::Full)?;
         // An error above ends the connection and the decompressor with it.
-        self.decode = Some(decode);
+        self.inflating = Some(inflating);
         Ok(decoded)
     }
 }

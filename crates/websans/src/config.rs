@@ -121,7 +121,7 @@ pub enum Reply {
 /// ([RFC 6455 §5.3]). Tests pass a counter, adapters [`os_mask_keys`](crate::entropy::os_mask_keys).
 ///
 /// [RFC 6455 §5.3]: https://www.rfc-editor.org/rfc/rfc6455#section-5.3
-pub type MaskKeys = Box<dyn FnMut() -> [u8; 4] + Send>;
+pub type MaskKeys = Box<dyn FnMut() -> [u8; 4] + Send + Sync>;
 
 /// Which end of the connection this is. Servers receive masked frames and send plain ones, clients the
 /// reverse ([RFC 6455 §5.1]).

@@ -9,7 +9,7 @@ use core::fmt;
 use crate::error::ProtocolError;
 
 /// Inflates received messages. One per connection; called with the parts of each compressed message in order.
-pub trait Decode: Send {
+pub trait Decode: Send + Sync {
     /// Takes bytes from the front of `input`, which it shrinks, and writes what they inflate to to the front of `out`.
     ///
     /// `last` says that `input` holds the end of the message's payload (as sent: without the four bytes
@@ -32,7 +32,7 @@ pub enum Decoded {
 }
 
 /// Deflates messages to be sent. One per connection; called with the parts of each message in order.
-pub trait Encode: Send {
+pub trait Encode: Send + Sync {
     /// Whether to compress the message of `kind` that now begins; `len` is its length if it is sent whole.
     fn wants(&mut self, kind: crate::Kind, len: Option<usize>) -> bool;
 

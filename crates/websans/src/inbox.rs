@@ -5,16 +5,18 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
 
+use bytes::Bytes;
+
 use crate::assembler::Assembler;
 use crate::config::Config;
 use crate::connection::{Connection, Event, Part};
 use crate::deflate::{Decode, Decoded};
 use crate::error::ProtocolError;
-use crate::message::{Kind, Message};
+use crate::message::{Kind, Message, Payload};
 use crate::text::{self, Utf8};
 
 /// The first read buffer's size; it grows to [`Config::read_buffer`] while reads fill it.
-const FIRST_READ: usize = 2 << 10;
+const FIRST_READ: u32 = 2 << 10;
 
 /// Received bytes, and the whole messages or checked chunks that a [`Connection`] makes of them.
 ///
@@ -46,8 +48,8 @@ pub struct Inbox {
     remaining: u64,
     assembler: Assembler,
     held: Option<Held>,
-    largest_read: usize,
-    next_read: usize,
+    largest_read: u32,
+    next_read: u32,
     mode: Mode,
     compressed: bool,
     /// No chunk of the message has been given out yet.
@@ -55,7 +57,7 @@ pub struct Inbox {
     ready: Ready,
 }
 
-const _: () = assert!(size_of::<Inbox>() <= 176);
+const _: () = assert!(size_of::<Inbox>() <= 152);
 
 /// Who gets the message that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +137,7 @@ impl Inbox {
             remaining: 0,
             assembler: Assembler::new(decode),
             held: None,
-            largest_read: config.read_buffer.max(FIRST_READ),
+            largest_read: u32::try_from(config.read_buffer).unwrap_or(u32::MAX).max(FIRST_READ),
             next_read: FIRST_READ,
             mode: Mode::Between,
             compressed: false,
@@ -150,12 +152,12 @@ impl Inbox {
     pub fn spare_mut(&mut self) -> &mut [u8] {
         self.forget();
         if self.reads_into_place() {
-            return self.assembler.room(self.next_read, self.remaining);
+            return self.assembler.room(self.next_read as usize, self.remaining);
         }
         if self.start == self.end && self.held.is_none() {
             (self.start, self.end) = (0, 0);
-            if self.buffer.len() < self.next_read {
-                self.buffer = vec![0; self.next_read];
+            if self.buffer.len() < self.next_read as usize {
+                self.buffer = vec![0; self.next_read as usize];
             }
         }
         self.buffer.get_mut(self.end..).unwrap_or_default()
@@ -165,13 +167,13 @@ impl Inbox {
     pub fn filled(&mut self, n: usize) {
         self.forget();
         if self.reads_into_place() {
-            self.direct = n.min(self.assembler.room(self.next_read, self.remaining).len());
+            self.direct = n.min(self.assembler.room(self.next_read as usize, self.remaining).len());
             return;
         }
         let room = self.buffer.len() - self.end;
         if n >= room && self.end == 0 {
             // The read came back full: there may be more to have at once next time.
-            self.next_read = (self.next_read * 2).min(self.largest_read);
+            self.next_read = self.next_read.saturating_mul(2).min(self.largest_read);
         }
         self.end += n.min(room);
     }
@@ -235,6 +237,26 @@ impl Inbox {
             Kind::Text => core::str::from_utf8(chunk.payload).ok().map(Message::Text),
             Kind::Binary => Some(Message::Binary(chunk.payload)),
         }
+    }
+
+    /// The message that [`next`](Self::next) has found, to be kept or sent on: uncopied if it was gathered from more than one
+    /// read, as long ones are, else at the cost of one copy. It is no longer lent then.
+    #[must_use]
+    pub fn take(&mut self) -> Option<Payload<'static>> {
+        let message = self.message()?;
+        let taken = match self.ready.place {
+            // `Payload::new` would have text checked once more when it is sent on.
+            Place::Assembly => {
+                Payload::owned(message.kind(), self.ready.is_text, self.assembler.take().into())
+            }
+            _ => Payload::owned(
+                message.kind(),
+                message.kind() == Kind::Text,
+                Bytes::copy_from_slice(message.as_bytes()),
+            ),
+        };
+        self.forget();
+        Some(taken)
     }
 
     /// Goes on to the next piece of a message as it arrives, in bounded memory whatever the message's length:
@@ -379,7 +401,7 @@ impl Inbox {
     fn forget(&mut self) {
         if let Place::Assembly = self.ready.place {
             self.assembler.clear();
-            self.assembler.release(self.largest_read);
+            self.assembler.release(self.largest_read as usize);
         }
         self.ready.place = Place::Nowhere;
     }

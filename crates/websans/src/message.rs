@@ -102,6 +102,20 @@ impl<'p> Payload<'p> {
         self.data.as_slice()
     }
 
+    /// The bytes, to be kept: uncopied if they are shared already.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.data {
+            Data::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Data::Shared(bytes) => bytes,
+        }
+    }
+
+    /// `utf8`: it is known to be that.
+    pub(crate) const fn owned(kind: Kind, utf8: bool, bytes: Bytes) -> Self {
+        Self { kind, data: Data::Shared(bytes), utf8 }
+    }
+
     /// Carries `text`, the check of the message sent so far, over this part of it.
     pub(crate) fn check(&self, text: &mut Utf8, last: bool) -> bool {
         // A whole `str` after a whole character ends with one.

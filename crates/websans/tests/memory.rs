@@ -239,16 +239,20 @@ fn no_heap_while_idle() {
             assert!(inbox.park().is_some());
             kept = Some((conn, inbox));
         });
-        // The keys of the client are a closure without captures: an empty box.
-        assert_eq!((info.bytes_current, info.count_current), (0, 0), "{end:?}");
-        let info = measure(|| {
-            let kept = kept.as_mut().unwrap();
-            *kept = open(end, &config);
-        });
-        assert_eq!((info.bytes_current, info.count_total), (0, 0), "{end:?}: and none to begin with");
+        // A client has its key source, in a box that is thin for the sake of servers, which have none.
+        let keys = if end == End::Client { (16, 1) } else { (0, 0) };
+        assert_eq!((info.bytes_current, info.count_current), keys, "{end:?}");
+        drop(kept);
+        let mut fresh = None;
+        let info = measure(|| fresh = Some(open(end, &config)));
+        assert_eq!(
+            (info.bytes_current, info.count_total),
+            (keys.0, keys.1.unsigned_abs()),
+            "{end:?}: and none to begin with"
+        );
     }
     // The numbers that the documentation gives.
-    assert!(size_of::<Connection>() <= 256 && size_of::<Inbox>() <= 200);
+    assert!(size_of::<Connection>() <= 248 && size_of::<Inbox>() <= 152);
     assert_eq!(size_of::<Option<websans::Timestamp>>(), 8);
 }
 
