@@ -14,7 +14,9 @@ The cases are written against autobahn 0.10.9, which runs on Python 3 as it
 is; see requirements-py3.txt.  Every socket is bound to 127.0.0.1 unless the
 spec's "interface" says otherwise.  Beyond the original: a fuzzing server's port may
 be 0, which takes a free one and prints it, and "opened" in index.json tells whether
-a case's opening handshake was completed.
+a case's opening handshake was completed.  For wss URLs the spec's "certificates" is a
+directory with localhost.pem and localhost.key: a fuzzing server is identified by them, a
+fuzzing client trusts that certificate and nothing else.
 """
 
 import argparse
@@ -417,6 +419,25 @@ class Report:
         (self.outdir / self.index).write_text(json.dumps(index, sort_keys=True, indent=1))
 
 
+# --- TLS ----------------------------------------------------------------------
+
+
+def client_tls(spec, host):
+    """What a connection to `host` needs; only there is pyOpenSSL imported."""
+    from twisted.internet import ssl
+
+    trusted = Path(spec["certificates"], "localhost.pem").read_bytes()
+    return ssl.optionsForClientTLS(host, trustRoot=ssl.Certificate.loadPEM(trusted))
+
+
+def server_tls(spec):
+    from twisted.internet import ssl
+
+    directory = Path(spec["certificates"])
+    pem = [(directory / name).read_bytes() for name in ("localhost.key", "localhost.pem")]
+    return ssl.PrivateCertificate.loadPEM(b"\n".join(pem)).options()
+
+
 # --- Fuzzing client ---------------------------------------------------------
 
 
@@ -472,7 +493,11 @@ def fuzz_servers(spec, cases, ids, report):
             if is_excluded(spec, server.get("agent", ""), case_id):
                 continue
             factory = FuzzingClientFactory(spec, server, case_id, cases[case_id])
-            reactor.connectTCP(url.hostname, url.port or 80, factory)
+            if url.scheme == "wss":
+                tls = client_tls(spec, url.hostname)
+                reactor.connectSSL(url.hostname, url.port or 443, factory, tls)
+            else:
+                reactor.connectTCP(url.hostname, url.port or 80, factory)
             try:
                 result = yield factory.finished
             except Exception as error:
@@ -607,7 +632,12 @@ class FuzzingServerFactory(WebSocketServerFactory):
     def listen(self, interface):
         """Listen on the port of the spec's URL and return the real one."""
         url = urlsplit(self.spec["url"])
-        port = reactor.listenTCP(url.port or 0, self, interface=interface).getHost().port
+        if url.scheme == "wss":
+            tls = server_tls(self.spec)
+            listener = reactor.listenSSL(url.port or 0, self, tls, interface=interface)
+        else:
+            listener = reactor.listenTCP(url.port or 0, self, interface=interface)
+        port = listener.getHost().port
         url = url._replace(netloc=f"{url.hostname}:{port}")
         self.setSessionParameters(url.geturl(), protocols=self.spec.get("protocols", []), server="wstest3")
         return port

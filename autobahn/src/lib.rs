@@ -4,7 +4,13 @@ use std::collections::HashMap;
 
 use lexopt::ValueExt as _;
 
-use websans_std::Config;
+use websans::Config;
+
+/// The file with the certificate for `localhost`, which signs itself, in the directory that `--certificates` names.
+pub const CERTIFICATE: &str = "localhost.pem";
+
+/// The file with its key.
+pub const KEY: &str = "localhost.key";
 
 /// Room for the suite's largest message, 16 MiB, several times over.
 const LIMIT: usize = 64 << 20;

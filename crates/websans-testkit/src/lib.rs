@@ -6,6 +6,7 @@
 //! * [`sim`] lets two connections talk over links that delay, split, stall and break, under a virtual clock: one
 //!   seed, one run.
 //! * [`cases`] is the Autobahn test suite as data.
+//! * [`conformance`](mod@conformance) holds every adapter to the same scenarios, by a [macro](conformance!).
 //! * [`strategies`] makes frames, messages, splits and damaged streams for proptest.
 //! * [`calls`](mod@calls) makes any call at any time.
 //! * [`stored`] is a DEFLATE without compression, to exercise the core's two hooks.
@@ -18,6 +19,7 @@
 
 pub mod calls;
 pub mod cases;
+pub mod conformance;
 pub mod dice;
 pub mod listen;
 pub mod oracle;

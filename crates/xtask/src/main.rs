@@ -15,6 +15,7 @@ mod child;
 mod debian;
 mod dependencies;
 mod failure;
+mod interop;
 mod linear;
 mod rfc;
 mod source;
@@ -31,6 +32,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   autobahn      the Autobahn testsuite against an adapter
   browser       the sample app in Chromium
   dependencies  what the core crate may depend on
+  interop       exchanges with WebSocket implementations of other languages
   linear        whether instruction counts grow in step with input
   rfc           whether every requirement of RFC 6455 has a test
   unsafe        how often the source says unsafe
@@ -58,6 +60,14 @@ const PLAIN: &[Plain] = &[
         about: "Compare the packages the core crate depends on with the list of those it may depend on,\n\
                 without features, with all but os-entropy, and with all.",
         run: dependencies::check,
+    },
+    Plain {
+        name: "interop",
+        about: "Exchange messages, as server and as client, with and without TLS, with the npm package ws, the WebSocket\n\
+                that is part of Node, and the Python package websockets.\n\n\
+                They are installed into interop/.peers on first use, Node among them. Fails unless everything that\n\
+                a peer can do goes as it should; prints a table.",
+        run: interop::check,
     },
     Plain {
         name: "linear",

@@ -7,7 +7,7 @@ use crate::autobahn::{self, ADAPTERS, Role};
 use crate::child;
 use crate::failure::{Failure, Result, fail};
 use crate::workspace::Workspace;
-use crate::{browser, dependencies, linear, rfc, unsafety};
+use crate::{browser, dependencies, interop, linear, rfc, unsafety};
 
 const HELP: &str = "\
 Run what continuous integration runs, up to the first step that fails.
@@ -55,12 +55,18 @@ fn steps() -> Vec<Step> {
         Step::new("linear", "instruction counts grow in step with input", linear::check),
     ];
     for adapter in ADAPTERS {
-        for role in [Role::Server, Role::Client] {
+        for role in Role::BOTH {
             let name = format!("autobahn-{}-{role}", adapter.name);
             let about = format!("Autobahn testsuite against the {} {role}", adapter.name);
             steps.push(Step::new(&name, &about, move |workspace| autobahn::check(workspace, adapter, role)));
         }
+        if adapter.tls {
+            let name = format!("autobahn-{}-tls", adapter.name);
+            let about = format!("Autobahn testsuite against both sides of {} through TLS", adapter.name);
+            steps.push(Step::new(&name, &about, move |workspace| autobahn::check_tls(workspace, adapter)));
+        }
     }
+    steps.push(Step::new("interop", "exchanges with implementations of other languages", interop::check));
     steps.push(Step::new("browser", "the sample app in Chromium", browser::check));
     steps
 }

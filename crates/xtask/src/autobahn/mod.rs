@@ -5,7 +5,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use self::case::{Case, Pattern};
@@ -13,7 +13,7 @@ use self::expected::Expected;
 use self::peer::Program;
 use self::report::Report;
 use self::suite::{Run, Suite};
-use crate::child::{Child, seconds};
+use crate::child::{self, Child, seconds};
 use crate::failure::{Doing, Failure, Result, fail};
 use crate::workspace::{Target, Workspace};
 
@@ -28,11 +28,19 @@ pub(crate) struct Adapter {
     pub(crate) name: &'static str,
     server: &'static str,
     client: &'static str,
+    /// Whether those programs speak TLS.
+    pub(crate) tls: bool,
 }
 
 /// The adapters there are.
-pub(crate) const ADAPTERS: &[Adapter] =
-    &[Adapter { name: "std", server: "std-server", client: "std-client" }];
+pub(crate) const ADAPTERS: &[Adapter] = &[
+    Adapter { name: "std", server: "std-server", client: "std-client", tls: false },
+    Adapter { name: "tokio", server: "tokio-server", client: "tokio-client", tls: true },
+];
+
+/// The cases that are run through TLS: those in which it matters how bytes arrive, and when the transport ends. The
+/// rest is about the content of frames.
+const TLS_CASES: &[&str] = &["1.*", "2.*", "5.*", "7.*", "9.1.*", "9.2.*", "10.*"];
 
 /// The package of those programs.
 const PACKAGE: &str = "websans-autobahn";
@@ -47,6 +55,10 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 pub(crate) enum Role {
     Server,
     Client,
+}
+
+impl Role {
+    pub(crate) const BOTH: [Self; 2] = [Self::Server, Self::Client];
 }
 
 impl fmt::Display for Role {
@@ -66,9 +78,10 @@ Usage: cargo xtask autobahn --adapter NAME --role server|client [OPTION...]
        cargo xtask autobahn --url ws://HOST:PORT [OPTION...]
        cargo xtask autobahn --program PATH --role server|client [OPTION...]
 
-  --adapter NAME     an adapter of this workspace (std)
+  --adapter NAME     an adapter of this workspace (std, tokio)
   --role ROLE        the side it takes
-  --all              every adapter in both roles
+  --tls              through TLS; without --cases, those in which that makes a difference
+  --all              every adapter in both roles, and through TLS if it can
   --url URL          a server that already runs
   --program PATH     any program that takes the arguments autobahn/README.md tells
   --cases PATTERN    only these cases, such as 6.4.* or 7.1.6; may be repeated
@@ -78,9 +91,19 @@ Usage: cargo xtask autobahn --adapter NAME --role server|client [OPTION...]
 The suite is installed into autobahn/.wstest on first use. Reports are in autobahn/reports.
 ";
 
+impl Adapter {
+    /// The program that takes this side.
+    const fn program(&self, role: Role) -> &'static str {
+        match role {
+            Role::Server => self.server,
+            Role::Client => self.client,
+        }
+    }
+}
+
 /// What is tested.
 enum Subject {
-    Adapter(&'static Adapter, Role),
+    Adapter { adapter: &'static Adapter, role: Role, tls: bool },
     Program(PathBuf, Role),
     Url(String),
 }
@@ -89,11 +112,20 @@ impl Subject {
     /// What the suite calls it, which is also the name of its report.
     fn agent(&self) -> String {
         match self {
-            Self::Adapter(adapter, Role::Server) => adapter.server.into(),
-            Self::Adapter(adapter, Role::Client) => adapter.client.into(),
+            Self::Adapter { adapter, role, tls: false } => adapter.program(*role).into(),
+            Self::Adapter { adapter, role, tls: true } => adapter.program(*role).to_owned() + "-tls",
             Self::Program(_, role) => format!("program-{role}"),
             Self::Url(_) => "url-server".into(),
         }
+    }
+
+    /// The patterns of the cases to run, if not all.
+    fn cases(&self, options: &Options) -> Result<Vec<Pattern>> {
+        let chosen: Vec<&str> = match self {
+            Self::Adapter { tls: true, .. } if options.cases.is_empty() => TLS_CASES.to_vec(),
+            _ => options.cases.iter().map(String::as_str).collect(),
+        };
+        chosen.into_iter().map(Pattern::new).collect()
     }
 }
 
@@ -130,12 +162,20 @@ pub(crate) fn command(workspace: &Workspace, arguments: &mut lexopt::Parser) -> 
 
 /// All cases against one adapter, as a step of `cargo xtask test`.
 pub(crate) fn check(workspace: &Workspace, adapter: &'static Adapter, role: Role) -> Result {
-    test(workspace, &Subject::Adapter(adapter, role), &Options::default())
+    test(workspace, &Subject::Adapter { adapter, role, tls: false }, &Options::default())
+}
+
+/// Some cases against one adapter in both roles through TLS, as another such step.
+pub(crate) fn check_tls(workspace: &Workspace, adapter: &'static Adapter) -> Result {
+    Role::BOTH.into_iter().try_for_each(|role| {
+        test(workspace, &Subject::Adapter { adapter, role, tls: true }, &Options::default())
+    })
 }
 
 fn parse(arguments: &mut lexopt::Parser) -> Result<Option<(Vec<Subject>, Options)>> {
     use lexopt::prelude::{Long, Short, ValueExt};
-    let (mut adapter, mut role, mut program, mut url, mut all) = (None, None, None, None, false);
+    let (mut adapter, mut role, mut program, mut url) = (None::<&Adapter>, None, None, None);
+    let (mut all, mut tls) = (false, false);
     let mut options = Options::default();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -160,23 +200,30 @@ fn parse(arguments: &mut lexopt::Parser) -> Result<Option<(Vec<Subject>, Options
             }
             Long("url") => url = Some(arguments.value()?.string()?),
             Long("all") => all = true,
+            Long("tls") => tls = true,
             Long("cases") => options.cases.push(Pattern::new(arguments.value()?.string()?)?.to_string()),
             Long("jobs") => options.jobs = arguments.value()?.parse::<usize>()?.max(1),
             Long("time-limit") => options.limit = Duration::from_secs(arguments.value()?.parse()?),
             other => return Err(other.unexpected().into()),
         }
     }
+    if tls && adapter.is_none_or(|adapter| !adapter.tls) {
+        fail!("--tls needs --adapter with an adapter whose programs speak it; see --help");
+    }
     let subjects = match (all, adapter, program, url, role) {
-        (true, None, None, None, None) => {
-            let roles = [Role::Server, Role::Client];
-            ADAPTERS.iter().flat_map(|adapter| roles.map(|role| Subject::Adapter(adapter, role))).collect()
-        }
-        (false, Some(adapter), None, None, Some(role)) => vec![Subject::Adapter(adapter, role)],
+        (true, None, None, None, None) => ADAPTERS.iter().flat_map(subjects).collect(),
+        (false, Some(adapter), None, None, Some(role)) => vec![Subject::Adapter { adapter, role, tls }],
         (false, None, Some(program), None, Some(role)) => vec![Subject::Program(program, role)],
         (false, None, None, Some(url), None | Some(Role::Server)) => vec![Subject::Url(url)],
         _ => fail!("say --adapter and --role, --program and --role, --url, or --all; see --help"),
     };
     Ok(Some((subjects, options)))
+}
+
+/// All ways to test an adapter.
+fn subjects(adapter: &'static Adapter) -> impl Iterator<Item = Subject> {
+    let ways = if adapter.tls { &[false, true][..] } else { &[false] };
+    ways.iter().flat_map(move |&tls| Role::BOTH.map(|role| Subject::Adapter { adapter, role, tls }))
 }
 
 /// What the suite is run against, once it is built and, if it is a server of ours, running.
@@ -186,13 +233,16 @@ enum Peer {
 }
 
 impl Peer {
-    fn start(workspace: &Workspace, subject: &Subject, directory: &std::path::Path) -> Result<Self> {
-        let (path, role) = match subject {
+    fn start(workspace: &Workspace, subject: &Subject, directory: &Path) -> Result<Self> {
+        let (path, role, tls) = match subject {
             Subject::Url(url) => return Ok(Self::Server { url: url.clone(), process: None }),
-            Subject::Program(path, role) => (path.clone(), *role),
-            Subject::Adapter(_, role) => (workspace.build(PACKAGE, Target::Bin, &subject.agent())?, *role),
+            Subject::Program(path, role) => (path.clone(), *role, false),
+            Subject::Adapter { adapter, role, tls } => {
+                (workspace.build(PACKAGE, Target::Bin, adapter.program(*role))?, *role, *tls)
+            }
         };
-        let program = Program { path, log: directory.join("peer.log") };
+        let certificates = tls.then(|| make_certificate(workspace, directory)).transpose()?;
+        let program = Program { path, log: directory.join("peer.log"), certificates };
         if role == Role::Client {
             return Ok(Self::Client(program));
         }
@@ -214,12 +264,30 @@ impl Peer {
         }
     }
 
+    fn certificates(&self) -> Option<&Path> {
+        match self {
+            Self::Server { process: Some((_, program)), .. } | Self::Client(program) => {
+                program.certificates.as_deref()
+            }
+            Self::Server { process: None, .. } => None,
+        }
+    }
+
     fn show_log(&self) {
         match self {
             Self::Server { process: Some((_, program)), .. } | Self::Client(program) => program.show_log(),
             Self::Server { process: None, .. } => {}
         }
     }
+}
+
+/// Makes a certificate for the TLS server of a run, and says in which directory it is.
+fn make_certificate(workspace: &Workspace, directory: &Path) -> Result<PathBuf> {
+    let program = workspace.build(PACKAGE, Target::Bin, "certificate")?;
+    let directory = directory.join("certificates");
+    peer::fresh(&directory)?;
+    child::run("certificate", workspace.command(program).arg("--directory").arg(&directory))?;
+    Ok(directory)
 }
 
 /// Runs the chosen cases against one subject.
@@ -231,8 +299,7 @@ fn test(workspace: &Workspace, subject: &Subject, options: &Options) -> Result {
     let suite = Suite::install(workspace, options.jobs, options.limit)?;
     let all = suite.list(&directory, &["*".into()])?;
     expected.check(&all)?;
-    let patterns = options.cases.iter().map(|pattern| Pattern::new(pattern.as_str()));
-    let patterns = patterns.collect::<Result<Vec<Pattern>>>()?;
+    let patterns = subject.cases(options)?;
     if let Some(unknown) = patterns.iter().find(|pattern| !all.iter().any(|case| pattern.matches(case))) {
         fail!("{unknown} is no case");
     }
@@ -255,7 +322,7 @@ fn compare(
     agent: &str,
     cases: &[Case],
     expected: &Expected,
-    directory: &std::path::Path,
+    directory: &Path,
 ) -> Result {
     if let Peer::Server { url, .. } = peer {
         peer::probe(url)?;
@@ -263,7 +330,9 @@ fn compare(
     println!("{agent}: {} cases, {} at once", cases.len(), suite.jobs);
     let started = Instant::now();
     let ids = |cases: &[Case]| cases.iter().map(Case::to_string).collect::<Vec<_>>();
-    let first = peer.run(suite, &Run { agent, cases: &ids(cases), directory })?;
+    let certificates = peer.certificates().map(Path::to_path_buf);
+    let certificates = certificates.as_deref();
+    let first = peer.run(suite, &Run { agent, cases: &ids(cases), directory, certificates })?;
     println!("\n{}", first.table());
     println!("{agent}: {} in {}", first.summary(), seconds(started.elapsed()));
 
@@ -279,7 +348,7 @@ fn compare(
     let again: Vec<Case> = differences.into_iter().map(|difference| difference.case).collect();
     let directory = directory.join("again");
     peer::fresh(&directory)?;
-    let second = peer.run(suite, &Run { agent, cases: &ids(&again), directory: &directory })?;
+    let second = peer.run(suite, &Run { agent, cases: &ids(&again), directory: &directory, certificates })?;
     let differences = expected.differences(&again, &second);
     for case in again.iter().filter(|case| differences.iter().all(|difference| difference.case != **case)) {
         let (first, second) = (first.verdict(case), second.verdict(case));
@@ -333,9 +402,32 @@ mod tests {
         };
         assert_eq!(agents("--adapter std --role server"), ["std-server"]);
         assert_eq!(agents("--role client --adapter std"), ["std-client"]);
-        assert_eq!(agents("--all").len(), 2 * ADAPTERS.len());
+        assert_eq!(agents("--adapter tokio --role client --tls"), ["tokio-client-tls"]);
+        assert_eq!(
+            agents("--all"),
+            [
+                "std-server",
+                "std-client",
+                "tokio-server",
+                "tokio-client",
+                "tokio-server-tls",
+                "tokio-client-tls",
+            ]
+        );
         assert_eq!(agents("--url ws://127.0.0.1:9001"), ["url-server"]);
         assert!(parsed("--help").unwrap().is_none());
+    }
+
+    #[test]
+    fn only_some_cases_go_through_tls() {
+        let cases = |line| {
+            let (subjects, options) = parsed(line).unwrap().unwrap();
+            let cases = subjects[0].cases(&options).unwrap();
+            cases.iter().map(Pattern::to_string).collect::<Vec<_>>()
+        };
+        assert!(cases("--adapter tokio --role server").is_empty());
+        assert_eq!(cases("--adapter tokio --role server --tls"), TLS_CASES);
+        assert_eq!(cases("--adapter tokio --role server --tls --cases 6.*"), ["6.*"]);
     }
 
     #[test]
@@ -356,6 +448,8 @@ mod tests {
             "--adapter std --role peer",
             "--all --role server",
             "--url ws://127.0.0.1:1 --role client",
+            "--adapter std --role server --tls",
+            "--all --tls",
             "--all --cases x",
             "--all --jobs many",
             "std",
@@ -363,6 +457,6 @@ mod tests {
             assert!(parsed(line).is_err(), "{line:?}");
         }
         let failure = parsed("--adapter none --role server").err().unwrap().to_string();
-        assert_eq!(failure, "there is no adapter none; there is: std");
+        assert_eq!(failure, "there is no adapter none; there is: std, tokio");
     }
 }

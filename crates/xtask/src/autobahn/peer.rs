@@ -21,12 +21,15 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
     /// Receives its standard error.
     pub(crate) log: PathBuf,
+    /// Where the certificate is by which the server is known, if it speaks TLS.
+    pub(crate) certificates: Option<PathBuf>,
 }
 
 impl Program {
     /// Starts it as a server and returns its URL.
     pub(crate) fn serve(&self) -> Result<(Child, String)> {
-        let mut server = self.spawn(Command::new(&self.path).args(["--listen", "127.0.0.1:0"]))?;
+        let mut command = self.command();
+        let mut server = self.spawn(command.args(["--listen", "127.0.0.1:0"]))?;
         let address =
             server.lines().find(START, |line| Some(line.strip_prefix("listening on ")?.to_string()));
         let Some(address) = address else {
@@ -35,14 +38,30 @@ impl Program {
                 None => fail!("the server did not print \"listening on ADDR\" within {} s", START.as_secs()),
             }
         };
-        Ok((server, format!("ws://{}", address.trim())))
+        Ok((server, self.url(address.trim())))
     }
 
     /// Starts it as a client that runs all cases of the server at `url`.
     pub(crate) fn connect(&self, url: &str, agent: &str, jobs: usize) -> Result<Child> {
         let jobs = jobs.to_string();
         let arguments = ["--url", url, "--agent", agent, "--jobs", &jobs];
-        self.spawn(Command::new(&self.path).args(arguments))
+        self.spawn(self.command().args(arguments))
+    }
+
+    /// The URL of a server at this address. Certificates are for names.
+    pub(crate) fn url(&self, address: &str) -> String {
+        match (&self.certificates, address.rsplit_once(':')) {
+            (Some(_), Some((_, port))) => format!("wss://localhost:{port}"),
+            _ => format!("ws://{address}"),
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        if let Some(directory) = &self.certificates {
+            command.arg("--certificates").arg(directory);
+        }
+        command
     }
 
     fn spawn(&self, command: &mut Command) -> Result<Child> {
@@ -65,8 +84,12 @@ impl Program {
     }
 }
 
-/// Makes one opening handshake, so that a server which cannot do even that is told from one that fails cases.
+/// Makes one opening handshake, so that a server which cannot do even that is told from one that fails cases. Through
+/// TLS, the suite finds that out with its first case.
 pub(crate) fn probe(url: &str) -> Result {
+    if url.starts_with("wss://") {
+        return Ok(());
+    }
     let (authority, path) = split(url)?;
     let never = |what: &str| format!("the peer at {url} never answered: {what}");
     let address = authority.to_socket_addrs().doing(|| never("no such address"))?.next();
@@ -99,7 +122,7 @@ pub(crate) fn probe(url: &str) -> Result {
 /// The authority and path of a `ws:` URL.
 fn split(url: &str) -> Result<(&str, &str)> {
     let Some(rest) = url.strip_prefix("ws://") else {
-        fail!("{url:?} is no ws:// URL (the suite does not speak TLS here)");
+        fail!("{url:?} is no ws:// URL");
     };
     let (authority, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
     if !authority.contains(':') {
@@ -128,6 +151,13 @@ mod tests {
         assert_eq!(split("ws://[::1]:9001/a/b?c").unwrap(), ("[::1]:9001", "/a/b?c"));
         assert!(split("wss://127.0.0.1:9001").is_err());
         assert!(split("ws://localhost").is_err());
+    }
+
+    #[test]
+    fn tls_servers_have_a_name() {
+        let program = |certificates| Program { path: "p".into(), log: "l".into(), certificates };
+        assert_eq!(program(None).url("127.0.0.1:9001"), "ws://127.0.0.1:9001");
+        assert_eq!(program(Some("d".into())).url("127.0.0.1:9001"), "wss://localhost:9001");
     }
 
     /// What [`probe`] says of a server that answers with these pieces and closes.

@@ -37,6 +37,8 @@ pub(crate) struct Run<'r> {
     /// Ids or patterns.
     pub(crate) cases: &'r [String],
     pub(crate) directory: &'r Path,
+    /// Where the certificate is, if the run goes through TLS.
+    pub(crate) certificates: Option<&'r Path>,
 }
 
 impl Suite {
@@ -59,6 +61,7 @@ impl Suite {
     pub(crate) fn test_server(&self, run: &Run<'_>, url: &str, server: Option<&mut Child>) -> Result<Report> {
         let spec = json!({
             "outdir": run.directory, "cases": run.cases, "servers": [{ "agent": run.agent, "url": url }],
+            "certificates": run.certificates,
         });
         let spec = write_spec(run.directory, spec)?;
         let jobs = self.jobs.to_string();
@@ -79,7 +82,10 @@ impl Suite {
 
     /// Has `client` run the cases as a client of ours.
     pub(crate) fn test_client(&self, run: &Run<'_>, client: &Program) -> Result<Report> {
-        let spec = json!({ "outdir": run.directory, "cases": run.cases, "url": "ws://127.0.0.1:0" });
+        let spec = json!({
+            "outdir": run.directory, "cases": run.cases, "url": client.url("127.0.0.1:0"),
+            "certificates": run.certificates,
+        });
         let spec = write_spec(run.directory, spec)?;
         let mut suite =
             Child::spawn("the suite", self.command("fuzzingserver", &spec).stdout(Stdio::piped()))?;
@@ -87,7 +93,7 @@ impl Suite {
         let listening = |line: &str| Some(line.split_once("listening on ")?.1.to_string());
         let address = lines.find(START, listening).ok_or_else(|| Failure::new("the suite did not start"))?;
 
-        let mut client = client.connect(&format!("ws://{address}"), run.agent, self.jobs)?;
+        let mut client = client.connect(&client.url(&address), run.agent, self.jobs)?;
         let mut progress = Progress::default();
         let status = loop {
             if let Some(status) = client.status()? {

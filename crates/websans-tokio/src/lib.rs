@@ -1,0 +1,55 @@
+//! WebSocket ([RFC 6455]) over tokio: the [`websans`] core with async I/O.
+//!
+//! ```no_run
+//! # async fn serve() -> Result<(), websans_tokio::Error> {
+//! // A server: echo every message of every connection.
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
+//! loop {
+//!     let (stream, _) = listener.accept().await?;
+//!     tokio::spawn(async move {
+//!         let (mut receiver, sender) = websans_tokio::accept(stream).await?.split();
+//!         while let Some(message) = receiver.recv().await? {
+//!             sender.send(message).await?;
+//!         }
+//!         Ok::<(), websans_tokio::Error>(())
+//!     });
+//! }
+//! # }
+//! ```
+//!
+//! No rule of the RFC lives here: the crate reads, writes, wakes, and keeps the core's deadlines.
+//!
+//! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
+
+mod accept;
+mod connect;
+mod error;
+mod link;
+mod message;
+mod pool;
+mod reconnect;
+mod serve;
+mod socket;
+mod split;
+#[cfg(feature = "stream")]
+pub mod stream;
+mod timer;
+mod transport;
+mod waiting;
+
+pub use accept::{Handshake, Incoming, accept, accept_with};
+pub use connect::{connect, handshake};
+pub use error::Error;
+pub use message::{MessageReader, MessageWriter, Parts, Source};
+pub use reconnect::{Hook, HookFuture, Reconnect, ReconnectEvent};
+pub use serve::{Report, ServeEvent, Served, Server, serve};
+pub use socket::WebSocket;
+pub use split::{Receiver, ReuniteError, Sender};
+pub use transport::Transport;
+pub use websans::{
+    Cause, Close, CloseCode, Config, Initiator, Keepalive, Kind, Message, Negotiated, Outcome, Payload,
+    Prepared, ProtocolError, Reply, Role, SendError, State, Stats, handshake,
+};
+pub use websans_dial::{Client, ConnectError, Limits, Proxy, backoff};
+#[cfg(feature = "rustls")]
+pub use websans_dial::{Tls, rustls};

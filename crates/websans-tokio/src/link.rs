@@ -1,0 +1,298 @@
+//! [`Link`]: a connection and its transport, and the loop that drives both. The two halves of a split connection share one.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Buf as _;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop;
+use websans::{Connection, Hangup, Inbox, Payload, ProtocolError, SendError, State};
+
+use crate::error::{Error, broken_pipe};
+use crate::pool;
+use crate::serve::Notice;
+use crate::timer::Timer;
+
+/// Goes on to the next message, or the next chunk of one.
+pub(crate) type Next = fn(&mut Inbox, &mut Connection) -> Result<bool, ProtocolError>;
+
+/// A connection and its transport. The [`Inbox`] is apart, since messages are lent from it.
+///
+/// All state is in here and none in futures, so every future can be dropped at any time.
+pub(crate) struct Link<S> {
+    pub(crate) io: S,
+    pub(crate) conn: Connection,
+    pub(crate) timer: Timer,
+    /// To be reported once the peer has been told.
+    failure: Option<ProtocolError>,
+    shut: Shut,
+    /// The transport may hold on to what was written until it is flushed.
+    unflushed: bool,
+    /// Writing has failed; what had arrived is still delivered.
+    broken: bool,
+    /// The peer has ended its side of the transport.
+    ended: bool,
+}
+
+/// Our side of the transport.
+#[derive(Clone, Copy, PartialEq)]
+enum Shut {
+    No,
+    Asked,
+    Done,
+}
+
+impl<S> Link<S> {
+    pub(crate) fn new(io: S, conn: Connection, timer: Timer) -> Self {
+        let (unflushed, broken, ended) = (false, false, false);
+        Self { io, conn, timer, failure: None, shut: Shut::No, unflushed, broken, ended }
+    }
+
+    /// Whether writing has failed.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    /// Drives the connection until `next` has something (`true`) or the connection has ended (`false`).
+    ///
+    /// Who reads is woken by `cx`. Writing and time concern both halves of a split connection, but a transport
+    /// and a timer remember one waker each: `both`, which wakes both.
+    pub(crate) fn poll_advance(
+        &mut self,
+        inbox: &mut Inbox,
+        next: Next,
+        cx: &mut Context<'_>,
+        both: &Waker,
+    ) -> Poll<Result<bool, Error>> {
+        let mut both = Context::from_waker(both);
+        self.conn.wake(self.timer.now());
+        loop {
+            // A connection that always has something to do lets others have their turn.
+            let turn = ready!(coop::poll_proceed(cx));
+            // 1. Hand out what has arrived.
+            match next(inbox, &mut self.conn) {
+                Ok(true) => {
+                    // A peer that always has something more to say does not keep a closing from its end.
+                    if self.conn.state() != State::Open {
+                        self.conn.tick(self.timer.now());
+                    }
+                    turn.made_progress();
+                    return Poll::Ready(Ok(true));
+                }
+                Ok(false) => {}
+                Err(error) => self.failure = Some(error),
+            }
+            // 2. Write what waits, as far as the transport takes it, in as few writes as it can.
+            let _ = self.write_out(&mut both); // reading tells how the transport ended
+            // 3. End the transport when its time has come.
+            if self.broken && (self.ended || self.conn.state() == State::Closed) {
+                self.conn.abort();
+            }
+            match self.conn.hangup() {
+                Hangup::NotYet => {}
+                Hangup::ShutdownWrite => self.shutdown(&mut both),
+                Hangup::Drop => {
+                    self.shutdown(&mut both);
+                    self.timer.poll(None, &mut both);
+                    pool::park(inbox, &mut self.conn);
+                    turn.made_progress();
+                    return Poll::Ready(self.failure.take().map_or(Ok(false), |error| Err(error.into())));
+                }
+            }
+            if self.conn.state() == State::CloseReceived {
+                turn.made_progress();
+                return Poll::Ready(Ok(false)); // for the application to answer
+            }
+            // 4. Read.
+            if !self.ended {
+                if let Poll::Ready(read) = self.poll_read(inbox, cx) {
+                    turn.made_progress();
+                    match read {
+                        Ok(()) => continue,
+                        Err(error) => return Poll::Ready(Err(error)),
+                    }
+                }
+                // That the turn is over says nothing of what has arrived.
+                if !coop::has_budget_remaining() {
+                    return Poll::Pending;
+                }
+            }
+            // 5. Wait for bytes or for the deadline: time is judged once all that had arrived is known.
+            if !self.poll_deadline(&mut both) {
+                pool::park(inbox, &mut self.conn);
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Reads once; `Ready` if that changed anything.
+    fn poll_read(&mut self, inbox: &mut Inbox, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        pool::lend_inbox(inbox, &self.conn);
+        let mut buffer = ReadBuf::new(inbox.spare_mut());
+        match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)) {
+            Ok(()) => {
+                let n = buffer.filled().len();
+                if n == 0 {
+                    self.end_of_input();
+                } else {
+                    self.conn.wake(self.timer.now());
+                    inbox.filled(n);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // The server goes away: its streams say so once, and the connection closes.
+            Err(error) if Notice::obey(&error, &mut self.conn, self.timer.now()) => {}
+            // TLS says so when it ends without an alert. A WebSocket knows by its own Close whether it was cut.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.end_of_input(),
+            Err(error) => {
+                let closed = self.conn.state() == State::Closed;
+                self.conn.abort();
+                // A reset after the closing handshake takes nothing from it.
+                if !closed {
+                    return Poll::Ready(Err(error.into()));
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn end_of_input(&mut self) {
+        self.ended = true;
+        self.conn.eof();
+    }
+
+    /// Waits until all is written that waits. `Err`: the transport takes nothing any more.
+    pub(crate) fn poll_flush(&mut self, both: &Waker) -> Poll<Result<(), Error>> {
+        self.poll_until(both, |conn| !conn.wants_write(), true)
+    }
+
+    /// Waits until a message of `len` bytes can be queued, or never can.
+    pub(crate) fn poll_room(&mut self, len: usize, both: &Waker) -> Poll<Result<(), Error>> {
+        self.conn.wake(self.timer.now());
+        if self.conn.can_send() && !self.conn.has_room(len) {
+            ready!(self.poll_until(both, |conn| !conn.can_send() || conn.has_room(len), false))?;
+        }
+        pool::lend_outbox(&mut self.conn);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Queues `message`, once there is room for it. It is taken when it is queued.
+    pub(crate) fn poll_feed(
+        &mut self,
+        message: &mut Option<Payload<'_>>,
+        both: &Waker,
+    ) -> Poll<Result<(), Error>> {
+        let Some(len) = message.as_ref().map(|message| message.as_bytes().len()) else {
+            return Poll::Ready(Ok(()));
+        };
+        ready!(self.poll_room(len, both))?;
+        Poll::Ready(message.take().map_or(Ok(()), |message| self.queue(|conn| conn.send(message))))
+    }
+
+    fn poll_until(
+        &mut self,
+        both: &Waker,
+        done: impl Fn(&Connection) -> bool,
+        flush: bool,
+    ) -> Poll<Result<(), Error>> {
+        let mut both = Context::from_waker(both);
+        self.conn.wake(self.timer.now());
+        loop {
+            let written = self.write_out(&mut both)?;
+            if done(&self.conn) && (!flush || written) {
+                return Poll::Ready(Ok(()));
+            }
+            if self.conn.hangup() == Hangup::Drop {
+                return Poll::Ready(Err(broken_pipe()));
+            }
+            if !self.poll_deadline(&mut both) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes what waits, as far as the transport takes it. `Ok(true)`: all of it has left.
+    pub(crate) fn write_out(&mut self, both: &mut Context<'_>) -> Result<bool, Error> {
+        while self.conn.wants_write() {
+            if self.broken {
+                return Err(broken_pipe());
+            }
+            match self.poll_write(both) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return self.fail_write(error),
+                Poll::Pending => {
+                    self.conn.note_blocked();
+                    return Ok(false);
+                }
+            }
+        }
+        if self.unflushed && !self.broken {
+            match Pin::new(&mut self.io).poll_flush(both) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => return self.fail_write(error),
+                Poll::Pending => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    fn fail_write(&mut self, error: io::Error) -> Result<bool, Error> {
+        self.broken = true;
+        Err(error.into())
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outbox = self.conn.outbox();
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = outbox.chunks_vectored(&mut slices);
+        let io = Pin::new(&mut self.io);
+        let written = match slices.get(..filled) {
+            Some(slices @ [_, _, ..]) if io.is_write_vectored() => io.poll_write_vectored(cx, slices),
+            _ => io.poll_write(cx, outbox.chunk()),
+        };
+        match ready!(written) {
+            Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Ok(n) => {
+                outbox.advance(n);
+                self.unflushed = true;
+                self.conn.wake(self.timer.now());
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Judges the time if a deadline has come (`true`), or sees to being woken when it does.
+    pub(crate) fn poll_deadline(&mut self, both: &mut Context<'_>) -> bool {
+        let due = self.timer.poll(self.conn.deadline(), both);
+        if due {
+            self.conn.tick(self.timer.now());
+        }
+        due
+    }
+
+    /// Ends our side of the transport. The peer may have gone, so how that went is of no interest.
+    fn shutdown(&mut self, both: &mut Context<'_>) {
+        if self.shut != Shut::Done {
+            let mut ended = Pin::new(&mut self.io).poll_shutdown(both);
+            // A stream of a server that goes away asks how the connection ended before it ends itself.
+            let now = self.timer.now();
+            if matches!(&ended, Poll::Ready(Err(error)) if Notice::obey(error, &mut self.conn, now)) {
+                ended = Pin::new(&mut self.io).poll_shutdown(both);
+            }
+            self.shut = if ended.is_ready() { Shut::Done } else { Shut::Asked };
+        }
+    }
+
+    /// Queues by `send`, for which there must be room, and whose time is now.
+    pub(crate) fn queue(
+        &mut self,
+        send: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        Ok(send(&mut self.conn)?)
+    }
+}

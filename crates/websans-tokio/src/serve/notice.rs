@@ -1,0 +1,48 @@
+//! [`Notice`]: what a stream of [`serve`](super::serve) has to say to the connection above it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use websans::{Close, CloseCode, Connection, Outcome, Timestamp};
+
+/// Why the server closes.
+const REASON: &str = "server is going down";
+
+/// Asks the connection to close with 1001 and to tell how it ended.
+///
+/// It travels as the payload of an [`io::Error`], the one thing that a stream of any type can hand up: so connections over
+/// other streams need nothing for it, neither room nor a look.
+#[derive(Debug)]
+pub(crate) struct Notice(Arc<dyn Ended>);
+
+/// Who wants to know how a connection ended.
+pub(super) trait Ended: fmt::Debug + Send + Sync {
+    fn ended(&self, outcome: &Outcome);
+}
+
+impl Notice {
+    pub(super) fn error(to: Arc<dyn Ended>) -> io::Error {
+        io::Error::other(Self(to))
+    }
+
+    /// Does what `error` asks for, if it is a notice (`true`).
+    pub(crate) fn obey(error: &io::Error, conn: &mut Connection, now: Timestamp) -> bool {
+        let Some(Self(to)) = error.get_ref().and_then(|inner| inner.downcast_ref()) else { return false };
+        conn.wake(now);
+        // A connection that is closing already goes on with that.
+        let _ = conn.close_with(Close::new(CloseCode::GOING_AWAY, REASON));
+        if let Some(outcome) = conn.outcome() {
+            to.ended(outcome);
+        }
+        true
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REASON)
+    }
+}
+
+impl std::error::Error for Notice {}

@@ -1,0 +1,11 @@
+//! The dialler over real sockets: every peer here, proxies included, listens on the loopback address.
+#![cfg(feature = "rustls")]
+
+mod dropping;
+mod plain;
+mod proxies;
+mod redirects;
+mod servers;
+mod silence;
+mod tls;
+mod turns;

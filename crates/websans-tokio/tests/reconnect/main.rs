@@ -1,0 +1,6 @@
+//! `Reconnect` against servers that fail in every way. Time is tokio's, and paused: waits are judged, not waited for.
+
+mod endings;
+mod messages;
+mod support;
+mod waits;

@@ -1,0 +1,7 @@
+//! The adapter over real sockets and in-memory pipes.
+
+mod support;
+
+mod accept;
+mod cancel;
+mod split;

@@ -1,0 +1,34 @@
+//! Pairs of connections, and peers.
+
+use tokio::io::DuplexStream;
+use tokio::net::{TcpListener, TcpStream};
+use websans_tokio::{Config, Negotiated, Role, WebSocket};
+
+/// Masking keys that nobody needs to guess.
+pub(crate) fn keys() -> Role {
+    let mut count = 0_u32;
+    Role::Client(Box::new(move || {
+        count = count.wrapping_add(0x9e37_79b9);
+        count.to_ne_bytes()
+    }))
+}
+
+/// A server and a client over an in-memory pipe that holds `size` bytes each way.
+pub(crate) fn pipe(size: usize, config: Config) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
+    let (a, b) = tokio::io::duplex(size);
+    let server = WebSocket::from_handshake(a, Role::Server, config.clone(), Negotiated::default(), &[]);
+    let client = WebSocket::from_handshake(b, keys(), config, Negotiated::default(), &[]);
+    (server, client)
+}
+
+/// A server and a client over TCP.
+pub(crate) async fn tcp(config: Config) -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (a, b) = tokio::join!(listener.accept(), TcpStream::connect(listener.local_addr().unwrap()));
+    let (a, b) = (a.unwrap().0, b.unwrap());
+    a.set_nodelay(true).unwrap();
+    b.set_nodelay(true).unwrap();
+    let server = WebSocket::from_handshake(a, Role::Server, config.clone(), Negotiated::default(), &[]);
+    let client = WebSocket::from_handshake(b, keys(), config, Negotiated::default(), &[]);
+    (server, client)
+}
