@@ -29,8 +29,9 @@ pub struct Config {
     /// Longest message that is received in parts as they arrive, in bytes. Default 1 TiB: a streamed
     /// message costs no memory.
     pub max_streamed: u64,
-    /// Most fragments of one message. Default 131,072. A fragment costs no memory here, only its bytes on
-    /// the wire; beyond the limit the connection fails with 1008.
+    /// Most fragments of one message that is received whole. Default 131,072. A fragment costs no memory here, only its
+    /// bytes on the wire; beyond the limit the connection fails with 1008. A message that is received in parts as they
+    /// arrive may have any number, within `max_streamed`.
     pub max_fragments: u32,
     /// Most empty fragments in a row. Default 16; beyond it the connection fails with 1008.
     pub max_empty_fragments: u8,

@@ -8,7 +8,7 @@
 //!
 //! Every scenario is a test of its own, and runs for either end, whole and split:
 //!
-//! ```ignore
+//! ```text
 //! struct Blocking { /* .. */ }
 //! impl websans_testkit::conformance::Subject for Blocking { /* .. */ }
 //! websans_testkit::conformance!(Blocking);

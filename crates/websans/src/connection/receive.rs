@@ -74,6 +74,8 @@ pub(super) struct Receiving {
     inflates: bool,
     /// New messages are held to `max_streamed` instead of `max_message`.
     pub(super) streamed: bool,
+    /// The message under way is.
+    in_chunks: bool,
     empty_run: u8,
     mask: Mask,
     fragments: u32,
@@ -99,6 +101,7 @@ impl Receiving {
             first: false,
             inflates,
             streamed: false,
+            in_chunks: false,
             empty_run: 0,
             mask: Mask::new([0; 4]),
             fragments: 0,
@@ -249,12 +252,14 @@ impl Connection {
                 receiving.first = true;
                 receiving.fragments = 1;
                 receiving.empty_run = 0;
+                receiving.in_chunks = receiving.streamed;
                 receiving.budget =
                     if receiving.streamed { self.config.max_streamed } else { self.config.max_message };
             }
             OpCode::Continuation => {
-                receiving.fragments += 1;
-                if receiving.fragments > self.config.max_fragments {
+                receiving.fragments = receiving.fragments.saturating_add(1);
+                // A stream may be long; its fragments cost what their bytes cost.
+                if receiving.fragments > self.config.max_fragments && !receiving.in_chunks {
                     return Err(ProtocolError::TooManyFragments);
                 }
             }

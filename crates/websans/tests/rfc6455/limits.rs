@@ -240,6 +240,36 @@ fn r056_fragments_are_limited_in_number() {
     assert_eq!(conn.stats().frames_received, u64::from(Config::default().max_fragments) + 1);
 }
 
+/// A stream of any length has any number of fragments; the next message, received whole, is counted again.
+#[test]
+fn fragments_of_a_stream_are_not_counted() {
+    for end in BOTH {
+        let mut config = quiet();
+        config.max_fragments = 3;
+        config.max_empty_fragments = 1;
+        let stream = [end.incoming(BINARY, b"a"), end.incoming(0, b"b").repeat(1000), end.incoming(FIN, b"c")];
+        let (mut conn, mut inbox) = end.open(config.clone());
+        let stream = stream.concat();
+        let (mut rest, mut got) = (&stream[..], 0);
+        while !rest.is_empty() {
+            fill(&mut inbox, &mut rest);
+            while inbox.next_chunk(&mut conn).unwrap() {
+                got += inbox.chunk().unwrap().payload.len();
+            }
+        }
+        assert_eq!(got, 1002);
+        let (messages, error) = read(&mut conn, &mut inbox, &stream);
+        assert_eq!((messages.len(), error), (0, Some(ProtocolError::TooManyFragments)));
+        // Nor may it waste time with empty ones.
+        let (mut conn, mut inbox) = end.open(config);
+        let empty = [end.incoming(BINARY, b"a"), end.incoming(0, b"").repeat(2)].concat();
+        fill(&mut inbox, &mut &empty[..]);
+        assert!(inbox.next_chunk(&mut conn).unwrap());
+        while inbox.next_chunk(&mut conn) == Ok(true) {}
+        assert_failed(&mut conn, ProtocolError::TooManyFragments, "empty fragments of a stream");
+    }
+}
+
 #[test]
 fn r055_defaults_are_finite() {
     let config = Config::default();
