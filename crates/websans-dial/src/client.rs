@@ -42,8 +42,9 @@ const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"
 /// # One at a time
 ///
 /// "There MUST be no more than one connection in a CONNECTING state" to the same address and port
-/// ([RFC 6455 §4.1]): the diallings of a client and of its clones take turns, address by address.
-/// [`turns`](Self::turns) lets several clients take turns with each other, or lifts the rule.
+/// ([RFC 6455 §4.1]): the diallings of a client and of its clones take turns, address by address. Waiting for one's
+/// turn counts as connecting, and has its deadlines. [`turns`](Self::turns) lets several clients take turns with each
+/// other, or lifts the rule for who opens very many connections at once.
 ///
 /// [RFC 6455 §4.1]: https://www.rfc-editor.org/rfc/rfc6455#section-4.1
 #[derive(Clone)]

@@ -44,8 +44,14 @@ where
     C: TryInto<Client, Error: Into<Error>>,
 {
     let client = to.try_into().map_err(Into::into)?;
+    // On the heap, and only as long as it takes: a task that connects and then goes on for days would otherwise keep
+    // room for a dialling all the while.
+    Box::pin(dial(&client)).await
+}
+
+async fn dial(client: &Client) -> Result<WebSocket<Transport>, Error> {
     let timer = Timer::new();
-    let mut dial = Dial::new(&client, nonces(), timer.now());
+    let mut dial = Dial::new(client, nonces(), timer.now());
     let mut attempts = Attempts::default();
     let mut connected: Option<Transport> = None;
     let mut turn: Option<Turn> = None;
@@ -134,7 +140,14 @@ where
 ///
 /// # Errors
 /// [`Error::Connect`], always of the step [`Handshake`](websans_dial::Step::Handshake).
-pub async fn handshake<S>(mut io: S, client: &Client) -> Result<WebSocket<S>, Error>
+pub async fn handshake<S>(io: S, client: &Client) -> Result<WebSocket<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    Box::pin(handshake_over(io, client)).await
+}
+
+async fn handshake_over<S>(mut io: S, client: &Client) -> Result<WebSocket<S>, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -28,6 +28,7 @@ mod link;
 mod message;
 mod pool;
 mod reconnect;
+mod reunite;
 mod serve;
 mod socket;
 mod split;
@@ -42,14 +43,23 @@ pub use connect::{connect, handshake};
 pub use error::Error;
 pub use message::{MessageReader, MessageWriter, Parts, Source};
 pub use reconnect::{Hook, HookFuture, Reconnect, ReconnectEvent};
+pub use reunite::ReuniteError;
 pub use serve::{Report, ServeEvent, Served, Server, serve};
 pub use socket::WebSocket;
-pub use split::{Receiver, ReuniteError, Sender};
+pub use split::{Receiver, Sender};
 pub use transport::Transport;
 pub use websans::{
     Cause, Close, CloseCode, Config, Initiator, Keepalive, Kind, Message, Negotiated, Outcome, Payload,
     Prepared, ProtocolError, Reply, Role, SendError, State, Stats, handshake,
 };
-pub use websans_dial::{Client, ConnectError, Limits, Proxy, backoff};
+pub use websans_dial::{
+    Cause as ConnectCause, Client, ConnectError, Limits, Proxy, ProxyError, ProxyUrlError, RedirectError,
+    Redirects, Step, Turns, backoff,
+};
 #[cfg(feature = "rustls")]
-pub use websans_dial::{Tls, rustls};
+pub use websans_dial::{Tls, TlsError, rustls};
+
+/// The README's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}

@@ -16,6 +16,7 @@ use websans::{
 use crate::error::{Error, broken_pipe};
 use crate::link::{Link, Next};
 use crate::message::{MessageReader, MessageWriter, Parts, Source};
+use crate::reunite::ReuniteError;
 use crate::socket::WebSocket;
 use crate::waiting::Waiting;
 
@@ -162,9 +163,11 @@ impl<S> Receiver<S> {
     /// Gives both back if they are not of one connection, or if there are clones of the sender.
     pub fn reunite(mut self, sender: Sender<S>) -> Result<WebSocket<S>, ReuniteError<S>> {
         if !Arc::ptr_eq(&self.shared, &sender.shared) {
-            return Err(ReuniteError(self, sender));
+            return Err(ReuniteError::new(self, sender));
         }
-        let Some(inbox) = self.inbox.take() else { return Err(ReuniteError(self, sender)) };
+        let Some(inbox) = self.inbox.take() else {
+            return Err(ReuniteError::new(self, sender));
+        };
         let shared = sender.shared;
         drop(self);
         match Arc::try_unwrap(shared) {
@@ -174,7 +177,7 @@ impl<S> Receiver<S> {
             }
             Err(shared) => {
                 let receiver = Self { inbox: Some(inbox), shared: Arc::clone(&shared) };
-                Err(ReuniteError(receiver, Sender { shared }))
+                Err(ReuniteError::new(receiver, Sender { shared }))
             }
         }
     }
@@ -461,23 +464,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Parts for Sender<S> {
 
     fn done(&mut self) {
         self.shared.lock().composing = false;
-    }
-}
-
-/// Two halves that are not the only ones of one connection.
-pub struct ReuniteError<S>(pub Receiver<S>, pub Sender<S>);
-
-impl<S> fmt::Display for ReuniteError<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the halves are not the only two of one connection")
-    }
-}
-
-impl<S> std::error::Error for ReuniteError<S> {}
-
-impl<S> fmt::Debug for ReuniteError<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ReuniteError").field(&self.0).field(&self.1).finish()
     }
 }
 

@@ -207,6 +207,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         }
     }
 
+    /// Queues the message that was kept back if there is room by now.
+    fn queue_unsent(&mut self) -> bool {
+        let conn = &self.socket.link.conn;
+        match self.unsent.take_if(|message| conn.can_send() && conn.has_room(message.len())) {
+            Some(message) => self.queue(message).is_ok(),
+            None => false,
+        }
+    }
+
     /// Queues a message, for which there must be room.
     fn queue(&mut self, message: Message) -> Result<(), Error> {
         let before = self.ending();
@@ -267,8 +276,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketStream<S> {
         }
         let before = (this.ending(), this.socket.link.conn.outbox().len());
         this.waiting.add_receiver(cx.waker());
-        let WebSocket { link, inbox, .. } = &mut this.socket;
-        let advanced = link.poll_advance(inbox, Inbox::next, cx, &this.both);
+        let advanced = loop {
+            let WebSocket { link, inbox, .. } = &mut this.socket;
+            let advanced = link.poll_advance(inbox, Inbox::next, cx, &this.both);
+            if advanced.is_ready() || !this.queue_unsent() {
+                break advanced;
+            }
+        };
         if before != (this.ending(), this.socket.link.conn.outbox().len()) {
             this.waiting.wake_senders();
         }

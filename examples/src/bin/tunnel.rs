@@ -69,7 +69,6 @@ async fn leave(stream: TcpStream, target: &str) -> Outcome {
 fn config() -> Config {
     let mut config = Config::default();
     config.max_streamed = u64::MAX;
-    config.max_fragments = u32::MAX; // a message has as many as there are pauses
     config
 }
 

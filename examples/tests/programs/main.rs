@@ -3,6 +3,7 @@
 mod chat;
 mod echo;
 mod moved;
+mod reconnect;
 mod smol_client;
 mod support;
 mod tunnel;

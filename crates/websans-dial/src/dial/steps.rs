@@ -27,10 +27,9 @@ impl Dial {
     /// The turn to wait for before a proxy is connected to: that of the host behind it.
     pub(super) fn queue(&self) -> Option<Taking> {
         let (host, port) = (self.url.host(), self.url.port());
-        let is_http = self.proxy.as_ref().is_some_and(|proxy| proxy.kind() == Kind::Http);
         let place = match self.target.or_else(|| host.parse().ok()) {
-            Some(address) if !is_http => Place::Address(SocketAddr::new(address, port)),
-            _ => Place::Host(host.to_owned(), port),
+            Some(address) => Place::Address(SocketAddr::new(address, port)),
+            None => Place::Host(host.to_owned(), port),
         };
         self.client.turns.as_ref().map(|turns| turns.take(place))
     }

@@ -134,7 +134,7 @@ impl fmt::Display for ProxyUrlError {
             Self::Encoding => "the credentials of the proxy must be percent-encoded UTF-8",
             Self::Credentials => "the credentials cannot be sent to a proxy of this kind",
             Self::Variable(name) => {
-                return write!(f, "the environment variable `{name}` does not hold the URL of a proxy");
+                return write!(f, "the environment variable `{name}` does not hold the URL of a proxy (http, socks5 or socks5h)");
             }
         })
     }

@@ -152,7 +152,7 @@ fn some_failures_would_repeat_for_ever() {
     assert_eq!(
         error.to_string(),
         "finding the proxy for one.example failed: \
-         the environment variable `all_proxy` does not hold the URL of a proxy"
+         the environment variable `all_proxy` does not hold the URL of a proxy (http, socks5 or socks5h)"
     );
     assert_eq!(Backoff::new().after(&error, START, MOST), Next::Stop);
 }

@@ -77,7 +77,7 @@ fn clients_come_from_urls() {
 #[test]
 fn no_credentials_are_shown() {
     let proxy = Proxy::parse("http://user:hidden1@proxy.example").unwrap();
-    let client = Client::new("wss://example.com/path?token=hidden2").unwrap();
+    let client = Client::new("ws://example.com/path?token=hidden2").unwrap();
     let client = client.header("X-Key", "hidden3").unwrap().cookie("sid", "hidden4").unwrap();
     let client = client.bearer("hidden5").unwrap().proxy(proxy.clone());
     let mut dial = dial(&client);

@@ -1,8 +1,9 @@
 //! Which proxy the environment names for a URL.
 
+use proptest::prelude::*;
 use websans::handshake::Url;
-use websans_dial::ProxyUrlError;
 use websans_dial::proxy::Environment;
+use websans_dial::{Proxy, ProxyUrlError};
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     Environment::read(|name| {
@@ -91,4 +92,24 @@ fn some_hosts_are_connected_to_directly() {
         assert_eq!(proxy(&variables, &format!("wss://{host}")).is_none(), direct, "{list} {host}");
     }
     assert_eq!(proxy(&[("https_proxy", "http://p"), ("NO_PROXY", "x")], "wss://x"), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn no_variable_panics(value in "[a-z0-9.:/%@*, \\[\\]é]{0,40}", list in "[a-z0-9.:/%*, \\[\\]é]{0,40}") {
+        let variables = [("all_proxy", &*value), ("no_proxy", &*list)];
+        for url in ["ws://example.com", "wss://192.0.2.7:9", "ws://[2001:db8::7]"] {
+            let _ = environment(&variables).for_url(&url.parse::<Url>().unwrap());
+        }
+    }
+
+    /// What a proxy is shown as can be parsed again, and means the same.
+    #[test]
+    fn proxies_are_shown_as_they_are(url in "(http|socks5h?)://[a-z0-9.]{1,12}(:[0-9]{1,6})?") {
+        if let Ok(proxy) = Proxy::parse(&url) {
+            prop_assert_eq!(Proxy::parse(&proxy.to_string()).unwrap(), proxy);
+        }
+    }
 }

@@ -115,6 +115,21 @@ fn nothing_may_stand_behind_the_answer() {
 }
 
 #[test]
+fn nothing_may_stand_behind_an_answer_that_just_fills_the_buffer() {
+    let interim = format!("HTTP/1.1 102 A\r\nX: {}\r\n\r\n", "a".repeat(2100));
+    let start = "HTTP/1.1 200 OK\r\nX: ";
+    let last = format!("{start}{}\r\n\r\n", "a".repeat(1024 - start.len() - 4));
+    for (behind, expected) in [("", Ok(())), ("x", Err(ProxyError::Surplus))] {
+        let mut dial = through("http://proxy.example", "ws://one.example");
+        connect(&mut dial);
+        request(&mut dial);
+        let answer = format!("{interim}{last}{behind}");
+        assert_eq!(feed(&mut dial, answer.as_bytes(), usize::MAX), answer.len());
+        assert_eq!(outcome(&mut dial), expected);
+    }
+}
+
+#[test]
 fn a_proxy_that_leaves_is_told_of() {
     for proxy in ["http://proxy.example", "socks5h://proxy.example"] {
         let mut dial = through(proxy, "ws://one.example");

@@ -1,5 +1,6 @@
 //! Redirections: where they lead, how many are followed, and what goes along.
 
+use proptest::prelude::*;
 use websans_dial::{Action, Cause, Client, Dial, RedirectError, Step};
 
 use crate::peer::{START, answer, connect, dial, failure, opened, redirection, switching};
@@ -149,4 +150,31 @@ fn over_a_stream_of_the_callers_none_is_followed() {
     let error = failure(&mut dial);
     assert_eq!(error.refusal().unwrap().status, 302);
     assert_eq!(error.address(), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    /// Whatever a server says, what is asked for next is a URL that can be asked for, at a host that was named.
+    #[test]
+    fn no_location_leads_astray(location in "((ws|http):)?/{0,3}[a-z.@:#?%/\\\\é -]{0,24}") {
+        let location = location.replace("wss:", "ws:").replace("https:", "http:"); // without TLS
+        let mut dial = dial(&client("ws://one.example/a/b?c").redirects(1));
+        connect(&mut dial);
+        answer(&mut dial, &redirection(302, &location));
+        match dial.poll(START) {
+            Ok(Action::Hangup) => {
+                let (host, _) = connect(&mut dial);
+                prop_assert!(host == "one.example" || location.contains(&host), "{host}");
+                let asked = answer(&mut dial, &switching());
+                let line = asked.split("\r\n").next().unwrap();
+                let target = line.strip_prefix("GET /").and_then(|rest| rest.strip_suffix(" HTTP/1.1")).unwrap();
+                prop_assert!(!target.contains(['#', ' ', '\u{e9}']), "{target}");
+            }
+            Ok(action) => panic!("{action:?}"),
+            Err(error) => prop_assert!(
+                matches!(error.step(), Step::Redirect | Step::Handshake | Step::Tls), "{error}"
+            ),
+        }
+    }
 }

@@ -8,8 +8,8 @@ use websans::{Config, Timestamp};
 use websans_dial::{Action, Cause, Client, Dial, Limits, Proxy, Step};
 
 use crate::peer::{
-    START, address, after, answer, connect, dial, failure, failure_at, feed, nonces, opened, redirection, request,
-    switching,
+    START, address, after, answer, connect, dial, failure, failure_at, feed, nonces, opened, redirection,
+    request, switching,
 };
 
 fn client() -> Client {

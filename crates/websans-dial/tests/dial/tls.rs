@@ -77,3 +77,9 @@ fn r027_a_failure_of_tls_is_known_as_1015() {
         "TLS with 192.0.2.1:443 (one.example) failed: cannot decrypt peer's message"
     );
 }
+
+#[cfg(feature = "webpki-roots")]
+#[test]
+fn roots_may_be_compiled_in() {
+    assert_eq!(Tls::webpki().unwrap().config().alpn_protocols, [b"http/1.1"]);
+}

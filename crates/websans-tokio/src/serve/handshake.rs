@@ -153,6 +153,6 @@ mod tests {
         let door = Arc::new(Doors::new(1)).enter(stream.peer_addr().unwrap()).unwrap();
         let task = host.attend(stream, door);
         assert!(size_of_val(&task) <= 400, "{}", size_of_val(&task));
-        assert!(size_of::<Served>() <= 48, "{}", size_of::<Served>());
+        assert!(size_of::<Served>() <= 56, "{}", size_of::<Served>());
     }
 }

@@ -51,7 +51,7 @@ impl Served {
         self.door.peer()
     }
 
-    /// The TCP connection, TLS or not.
+    /// The TCP connection, TLS or not. It is there as long as this is.
     #[must_use]
     pub fn tcp(&self) -> Option<&TcpStream> {
         match &self.line {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use websans::handshake::BuildError;
-use websans_dial::{Cause, Step};
+use websans_dial::{Cause, Limits, Step};
 use websans_tokio::{Client, Error, connect, handshake};
 
 use crate::servers::{LONG, Log, closed, converse, echo, failure, full, respond};
@@ -41,6 +41,15 @@ async fn the_dialling_can_be_spawned() {
     task.await.unwrap();
 }
 
+#[test]
+fn the_dialling_takes_no_room_in_the_task_that_goes_on() {
+    let client = Client::new("wss://example.com").unwrap();
+    let connecting = size_of_val(&connect(&client));
+    assert!(connecting <= 1024, "{connecting} bytes");
+    let shaking = size_of_val(&handshake(tokio::io::empty(), &client));
+    assert!(shaking <= 1024, "{shaking} bytes");
+}
+
 #[tokio::test]
 async fn over_a_stream_of_the_callers() {
     let (near, far) = tokio::io::duplex(4096);
@@ -71,10 +80,12 @@ async fn a_refusal_has_a_body() {
 #[tokio::test]
 async fn nobody_listens() {
     let (one, two) = (closed().await, closed().await);
-    let client = Client::new("ws://example.com").unwrap().addresses([one, two]);
+    let mut limits = Limits::default();
+    limits.stagger = Limits::STAGGER_MOST;
+    let client = Client::new("ws://example.com").unwrap().addresses([one, two]).limits(limits);
     let begun = Instant::now();
     let error = failure(&client).await;
-    assert!(begun.elapsed() < Duration::from_millis(250), "a refused attempt made the next one wait");
+    assert!(begun.elapsed() < limits.stagger, "a refused attempt made the next one wait");
     assert_eq!((error.step(), error.is_timeout()), (Step::Connect, false));
     let Cause::Addresses(failures) = error.cause() else { panic!("{error}") };
     assert_eq!([failures[0].0, failures[1].0], [one, two]);

@@ -132,8 +132,8 @@ async fn http_proxies_ask_who_it_is() {
 #[tokio::test]
 async fn proxies_carry_wss() {
     let log = Log::default();
-    let server = crate::tls::echo(&authority(), "example.com").await;
-    let tls = trusting(&authority());
+    let server = crate::tls::echo(authority(), "example.com").await;
+    let tls = trusting(authority());
     let url = format!("wss://example.com:{}/", server.port());
     let (http, socks) = (http(None, &log).await, socks(None, &log).await);
     for client in [through("http://", http, &url), through("socks5h://", socks, &url)] {

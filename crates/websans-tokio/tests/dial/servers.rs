@@ -43,7 +43,7 @@ where
 
 /// A WebSocket server that sends back what it gets.
 pub(crate) async fn echo() -> SocketAddr {
-    serve(|stream| echo_over(stream)).await
+    serve(echo_over).await
 }
 
 pub(crate) async fn echo_over<S: AsyncRead + AsyncWrite + Unpin>(stream: S) {

@@ -15,8 +15,11 @@ async fn site(mut incoming: Incoming<Served>) -> Result<(), Error> {
         return incoming.respond(&Response::new(200)?.body("a page\n")).await;
     }
     assert!(incoming.request()?.header("host").is_some());
-    let chat = incoming.request()?.check()?.protocols().contains(&"chat");
-    let mut socket = incoming.accept(&Choice::new().protocol(chat.then_some("chat"))).await?;
+    let decided = incoming.decide(async |handshake| {
+        tokio::task::yield_now().await;
+        Ok(Choice::new().protocol(handshake.protocols().contains(&"chat").then_some("chat")))
+    });
+    let Some(mut socket) = decided.await? else { return Ok(()) };
     assert!(socket.get_ref().peer_addr().ip().is_loopback());
     assert!(socket.get_ref().tcp().unwrap().nodelay()?);
     while socket.recv().await?.is_some() {}

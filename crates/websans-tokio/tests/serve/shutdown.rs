@@ -9,9 +9,12 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use websans_tokio::handshake::server::Choice;
-use websans_tokio::{Cause, CloseCode, Config, Error, Initiator, Message, SendError, Server, State};
+use websans_tokio::{Cause, CloseCode, Config, Error, Initiator, SendError, Server, State};
 
 use crate::support::{REQUEST, Running, SOON, echo, open, read_head, start, status};
+
+/// A masked message.
+const FRAME: &[u8] = b"\x81\x82\0\0\0\0hi";
 
 /// A peer by hand, which does what the test does and nothing else.
 async fn by_hand(running: &Running) -> TcpStream {
@@ -125,7 +128,7 @@ async fn what_was_on_its_way_is_still_delivered() {
     assert_eq!(close[..4], [0x88, 22, 3, 233]);
     // All of this after the server's Close, and before our own (RFC 6455 §5.5.1).
     for _ in 0..100 {
-        stream.write_all(b"\x81\x82\0\0\0\0hi").await.unwrap();
+        stream.write_all(FRAME).await.unwrap();
     }
     stream.write_all(b"\x88\x82\0\0\0\0\x03\xe9").await.unwrap();
     let mut rest = Vec::new();
@@ -150,18 +153,20 @@ async fn a_handler_that_gives_up_does_not_cost_the_peer_its_close() {
         Ok(())
     })
     .await;
-    let mut socket = running.open().await;
-    socket.send("first").await.unwrap();
-    assert_eq!(socket.recv().await.unwrap(), Some(Message::Binary(b"first")));
+    let mut stream = by_hand(&running).await;
+    stream.write_all(FRAME).await.unwrap();
+    let mut echo = [0; 4];
+    stream.read_exact(&mut echo).await.unwrap();
     let stopped = running.stop();
-    // Without having read the Close, so that the handler has something to fail at.
-    sleep(Duration::from_millis(100)).await;
-    for _ in 0..50 {
-        socket.feed("late").await.unwrap();
+    // What it has on its way when the Close comes, and what it sends before it has read that.
+    for _ in 0..3 {
+        sleep(Duration::from_millis(50)).await;
+        stream.write_all(&FRAME.repeat(20)).await.unwrap();
     }
-    let _ = socket.flush().await;
-    sleep(Duration::from_millis(200)).await;
-    timeout(SOON, listen(socket)).await.unwrap();
+    let mut rest = Vec::new();
+    timeout(SOON, stream.read_to_end(&mut rest)).await.unwrap().expect("an end, not a reset");
+    assert_eq!(rest[..4], [0x88, 22, 3, 233]);
+    drop(stream);
     let report = timeout(SOON, stopped).await.unwrap().unwrap();
     assert_eq!((report.open_at_shutdown, report.handler_failed, report.aborted), (1, 1, 0), "{report}");
 }

@@ -4,4 +4,5 @@ mod support;
 
 mod accept;
 mod cancel;
+mod pressure;
 mod split;

@@ -153,10 +153,10 @@ async fn halves_can_be_made_one_again() {
     let clone = sender.clone();
     let error = receiver.reunite(sender).unwrap_err();
     assert!(error.to_string().contains("not the only two"));
-    let (receiver, sender) = (error.0, error.1);
+    let (receiver, sender) = error.into_halves();
     drop(clone);
     let error = receiver.reunite(other_sender).unwrap_err();
-    let (receiver, other_sender) = (error.0, error.1);
+    let (receiver, other_sender) = error.into_halves();
     let mut server = receiver.reunite(sender).unwrap();
     let mut client = other.reunite(other_sender).unwrap();
     server.send("whole").await.unwrap();

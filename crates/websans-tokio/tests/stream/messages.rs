@@ -143,6 +143,22 @@ async fn one_message_waits_for_room() {
     sent.unwrap();
 }
 
+/// Waiting for messages is enough for it to leave.
+#[tokio::test]
+async fn the_message_that_waits_for_room_leaves_without_a_flush() {
+    let mut config = Config::default();
+    config.max_outbox = 1000;
+    let (mut socket, mut peer) = server(64, config).await;
+    socket.feed(Message::binary(vec![1; 600])).await.unwrap();
+    socket.feed(Message::binary(vec![2; 600])).await.unwrap();
+    let (message, ()) = tokio::join!(soon(socket.next()), async {
+        peer.expect(&Frame::binary(vec![1; 600])).await;
+        peer.expect(&Frame::binary(vec![2; 600])).await;
+        peer.send(&[Frame::text("thank you")]).await;
+    });
+    assert_eq!(message.unwrap().unwrap(), Message::text("thank you"));
+}
+
 /// A dropped `send` has sent the message whole, or not at all.
 #[tokio::test]
 async fn dropped_sends() {
