@@ -1,10 +1,15 @@
-//! What the echo peers of the Autobahn suite share: their limits and their command lines.
+//! What the echo peers of the Autobahn suite share: their limits, their command lines, their certificate.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
 
 use lexopt::ValueExt as _;
-
-use websans::Config;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use websans_std::{Config, Tls};
 
 /// The file with the certificate for `localhost`, which signs itself, in the directory that `--certificates` names.
 pub const CERTIFICATE: &str = "localhost.pem";
@@ -43,4 +48,27 @@ pub fn arguments(names: &[&str]) -> Result<HashMap<String, String>, lexopt::Erro
         }
     }
     Ok(values)
+}
+
+/// What a client needs to know the server that has the certificate in `directory`, and no other.
+///
+/// # Errors
+/// If there is none.
+pub fn trust(directory: &str) -> Result<Tls, Box<dyn Error>> {
+    Ok(Tls::roots_from_pem(std::fs::read(Path::new(directory).join(CERTIFICATE))?)?)
+}
+
+/// What a server needs to show the certificate in `directory`.
+///
+/// # Errors
+/// If there is none.
+pub fn identity(directory: &str) -> Result<Arc<ServerConfig>, Box<dyn Error>> {
+    let certificate = CertificateDer::from_pem_file(Path::new(directory).join(CERTIFICATE))?;
+    let key = PrivateKeyDer::from_pem_file(Path::new(directory).join(KEY))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)?;
+    Ok(Arc::new(config))
 }

@@ -2,11 +2,9 @@
 //! tokio. The server of a `wss` URL is recognized by the certificate in DIR.
 
 use std::error::Error;
-use std::fs;
-use std::path::Path;
 
 use tokio::task::JoinSet;
-use websans_tokio::{Client, Message, Tls};
+use websans_tokio::{Client, Message};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -14,16 +12,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = arguments.get("url").ok_or("missing --url URL")?.trim_end_matches('/');
     let agent = arguments.get("agent").ok_or("missing --agent NAME")?;
     let jobs = arguments.get("jobs").map_or(Ok(1), |jobs| jobs.parse::<usize>())?;
-    let tls = match arguments.get("certificates") {
-        None => None,
-        Some(directory) => {
-            let pem = fs::read(Path::new(directory).join(websans_autobahn::CERTIFICATE))?;
-            Some(Tls::roots_from_pem(pem)?)
-        }
-    };
+    let tls =
+        arguments.get("certificates").map(|directory| websans_autobahn::trust(directory)).transpose()?;
     let client = |path: &str| -> Result<Client, websans_tokio::Error> {
         let client = Client::new(&format!("{url}/{path}"))?.config(websans_autobahn::config());
-        Ok(tls.clone().map_or(client.clone(), |tls| client.tls(tls)))
+        Ok(match &tls {
+            None => client,
+            Some(tls) => client.tls(tls.clone()),
+        })
     };
 
     let mut socket = websans_tokio::connect(client("getCaseCount")?).await?;

@@ -2,12 +2,8 @@
 //! there is a certificate.
 
 use std::error::Error;
-use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -18,7 +14,9 @@ use websans_tokio::{Config, Incoming};
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = websans_autobahn::arguments(&["listen", "certificates"])?;
     let listener = TcpListener::bind(arguments.get("listen").ok_or("missing --listen ADDR")?).await?;
-    let tls = arguments.get("certificates").map(|directory| acceptor(Path::new(directory))).transpose()?;
+    let tls =
+        arguments.get("certificates").map(|directory| websans_autobahn::identity(directory)).transpose()?;
+    let tls = tls.map(TlsAcceptor::from);
     println!("listening on {}", listener.local_addr()?);
     let config = Arc::new(websans_autobahn::config());
     loop {
@@ -50,16 +48,4 @@ where
         sender.send(message).await?;
     }
     Ok(())
-}
-
-/// TLS with the certificate in a directory.
-fn acceptor(directory: &Path) -> Result<TlsAcceptor, Box<dyn Error>> {
-    let certificate = CertificateDer::from_pem_file(directory.join(websans_autobahn::CERTIFICATE))?;
-    let key = PrivateKeyDer::from_pem_file(directory.join(websans_autobahn::KEY))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)?;
-    Ok(Arc::new(config).into())
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use websans_std::{Client, CloseCode, Config, Error, Message};
+use websans_std::{Client, CloseCode, Config, Error, Message, connect};
 use websans_testkit::wire::{self, Frame, opcode};
 
 const PAGE: &str = include_str!("../index.html");
@@ -192,7 +192,7 @@ fn it_echoes() {
     let app = App::start(&["--max-message", "20000000"]);
     let mut config = Config::default();
     config.max_message = 20_000_000;
-    let mut socket = Client::new(&app.url()).unwrap().config(config).connect().unwrap();
+    let mut socket = connect(Client::new(&app.url()).unwrap().config(config)).unwrap();
     for len in [0, 1, 125, 126, 65_535, 65_536, 3_000_000] {
         let text = "ä".repeat(len / 2);
         socket.send(&text).unwrap();
@@ -241,7 +241,7 @@ fn it_survives_a_bad_client() {
     drop(app.connect());
     let (head, _) = app.ask("\x16\x03\x01 no HTTP\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
-    let mut socket = websans_std::connect(&app.url()).unwrap();
+    let mut socket = connect(app.url()).unwrap();
     socket.send("still there?").unwrap();
     assert_eq!(socket.recv().unwrap(), Some(Message::Text("still there?")));
 }
@@ -396,7 +396,7 @@ mod signals {
 
     /// A client that answers, as most do.
     fn well_behaved(app: &App) -> thread::JoinHandle<u16> {
-        let mut socket = websans_std::connect(&app.url()).unwrap();
+        let mut socket = connect(app.url()).unwrap();
         socket.send("I am here").unwrap();
         assert_eq!(socket.recv().unwrap(), Some(Message::Text("I am here")));
         thread::spawn(move || {
@@ -464,6 +464,12 @@ mod signals {
         }
     }
 
+    /// Whether nobody listens any more.
+    fn is_refused(error: &Error) -> bool {
+        let inner = std::error::Error::source(error).and_then(|inner| inner.downcast_ref::<std::io::Error>());
+        inner.is_some_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    }
+
     /// Who comes while it ends is not taken, or is told; nobody hangs.
     #[test]
     fn clients_that_come_while_it_ends_do_not_hang() {
@@ -472,9 +478,9 @@ mod signals {
         let url = app.url();
         let comes = thread::spawn(move || {
             loop {
-                match websans_std::connect(&url) {
+                match connect(&url) {
                     Ok(mut socket) => while let Ok(Some(_)) = socket.recv() {},
-                    Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => return,
+                    Err(error) if is_refused(&error) => return,
                     Err(_) => {}
                 }
             }

@@ -1,136 +1,203 @@
-//! The client's opening handshake: [`connect`], [`Client`].
+//! The client's side: [`connect`], and [`handshake`] over a stream that is there already.
+//!
+//! What is to be done, and when it has failed, is told by a [`Dial`]; here it is done.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::Arc;
+use std::time::Duration;
 
-use websans::handshake::client::{Answer, Connector, Request};
-use websans::handshake::{BuildError, Url};
-use websans::{Clock, Config, Role, entropy};
+use websans::{Clock, Role, entropy};
+use websans_dial::{Action, Client, Dial, Nonces, Opened, Turn};
 
+use crate::attempts::{Attempts, look_up, wait_for};
 use crate::error::Error;
 use crate::socket::WebSocket;
 use crate::stream::Stream;
+#[cfg(feature = "rustls")]
+use crate::tls::TlsStream;
+use crate::transport::Transport;
 use crate::wait::{Io, Waits};
 
-/// Connects to a `ws://` URL with the default [`Config`].
+/// Connects to a `ws://` or `wss://` URL, or as a [`Client`] says.
 ///
 /// ```no_run
-/// let mut socket = websans_std::connect("ws://127.0.0.1:5000/ws")?;
+/// # fn main() -> Result<(), websans_std::Error> {
+/// use websans_std::{Client, connect};
+///
+/// let mut socket = connect("ws://127.0.0.1:9001/chat")?;
 /// socket.send("hello")?;
-/// println!("{:?}", socket.recv()?);
-/// # Ok::<(), websans_std::Error>(())
+///
+/// let client = Client::new("ws://127.0.0.1:9001/chat")?.protocol("chat.v2")?.redirects(3);
+/// let mut another = connect(&client)?;
+/// # Ok(()) }
+/// ```
+///
+/// The addresses of a host race (RFC 8305), `TCP_NODELAY` is on, and every step has a deadline that
+/// [`Limits`](websans_dial::Limits) sets. Looking up a name and each attempt to connect take a thread of their
+/// own. Those that are not wanted any more end by themselves: an attempt within its limit, a look-up, which no
+/// system can call off, when the system gives it up.
+///
+/// # Errors
+/// [`Error::Connect`] says which step failed, with which address, and why; [`Error::Build`] if the URL is not valid.
+pub fn connect<C>(to: C) -> Result<WebSocket<Transport>, Error>
+where
+    C: TryInto<Client, Error: Into<Error>>,
+{
+    let client = to.try_into().map_err(Into::into)?;
+    let clock = Clock::new();
+    let mut dial = Dial::new(&client, nonces(), clock.now());
+    let mut attempts = Attempts::new();
+    let mut connected: Option<Exchange<Transport>> = None;
+    let mut turn: Option<Turn> = None;
+    loop {
+        let action = dial.poll(clock.now()).map_err(Error::Connect)?;
+        // Whatever is waited for, it ends at the deadline, where the dialling says what that means.
+        let left = clock.until(dial.deadline());
+        match action {
+            Action::Queue(taking) => {
+                if let Some(taken) = wait_for(taking, left, || false) {
+                    turn = Some(taken);
+                    dial.queued(clock.now());
+                }
+            }
+            Action::Resolve { host, port } => {
+                if let Some(found) = look_up(host, port, left) {
+                    dial.resolved(found, clock.now());
+                }
+            }
+            Action::Connect { address, deadline, turn } => {
+                if let Err(error) = attempts.add(address, turn, clock.until(deadline)) {
+                    dial.not_connected(address, error, clock.now());
+                }
+            }
+            Action::Wait => match attempts.next(left) {
+                Some((address, Ok((stream, own)))) => {
+                    attempts = Attempts::new();
+                    connected = Some(Exchange::new(Transport::Tcp(stream)));
+                    turn = own.or(turn);
+                    dial.connected(address, clock.now());
+                }
+                Some((address, Err(error))) => dial.not_connected(address, error, clock.now()),
+                None => {}
+            },
+            #[cfg(feature = "rustls")]
+            Action::Tls { config, name } => {
+                let Some(Exchange { io: Transport::Tcp(stream), .. }) = connected.take() else {
+                    return Err(out_of_step());
+                };
+                match TlsStream::client(stream, config, name, left) {
+                    Ok(stream) => {
+                        connected = Some(Exchange::new(Transport::Tls(stream)));
+                        dial.secured(clock.now());
+                    }
+                    // At the deadline it is the dialling's to tell.
+                    Err(_) if clock.until(dial.deadline()).is_zero() => {}
+                    Err(error) => dial.failed(error),
+                }
+            }
+            Action::Hangup => {
+                connected = None;
+                turn = None;
+            }
+            Action::Open(opened) => {
+                drop(turn);
+                return established(connected.ok_or_else(out_of_step)?.io, *opened);
+            }
+            action => connected.as_mut().ok_or_else(out_of_step)?.act(action, &mut dial, &clock)?,
+        }
+    }
+}
+
+/// Does the opening handshake over a stream that is connected to the client's host: a Unix socket, an SSH channel, TLS
+/// of another make. The client's proxy, redirections and TLS settings do not matter here.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use websans_std::{Client, handshake};
+///
+/// let stream = std::net::TcpStream::connect("127.0.0.1:9001")?;
+/// let mut socket = handshake(stream, &Client::new("ws://example.com/chat")?)?;
+/// # Ok(()) }
 /// ```
 ///
 /// # Errors
-/// As [`Client::connect`].
-pub fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
-    Client::new(url)?.connect()
-}
-
-/// A connection to be opened: what to ask for, and within which limits.
-#[derive(Debug)]
-pub struct Client {
-    url: Url,
-    request: Request,
-    config: Arc<Config>,
-}
-
-impl Client {
-    /// A client for a `ws://` or `wss://` URL.
-    ///
-    /// # Errors
-    /// [`Error::Build`] if the URL is not valid, [`Error::Io`] if the operating system has no entropy.
-    pub fn new(url: &str) -> Result<Self, Error> {
-        let nonce = entropy::os_nonce().map_err(io::Error::from)?;
-        Ok(Self { url: Url::parse(url)?, request: Request::new(url, nonce)?, config: Arc::default() })
-    }
-
-    /// Sets limits and time-outs.
-    #[must_use]
-    pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
-        self.config = config.into();
-        self
-    }
-
-    /// Offers a subprotocol, after those offered before.
-    ///
-    /// # Errors
-    /// [`BuildError`] if it is no token or has been offered before.
-    pub fn protocol(mut self, protocol: &str) -> Result<Self, BuildError> {
-        self.request = self.request.protocol(protocol)?;
-        Ok(self)
-    }
-
-    /// Adds a header.
-    ///
-    /// # Errors
-    /// [`BuildError`] if name or value is not valid, or if the handshake writes this header itself.
-    pub fn header(mut self, name: &str, value: &str) -> Result<Self, BuildError> {
-        self.request = self.request.header(name, value)?;
-        Ok(self)
-    }
-
-    /// Connects by TCP to the addresses of the URL's host, one after the other, and does the handshake.
-    ///
-    /// Each attempt and then the handshake may take [`Config::handshake_within`]. TCP_NODELAY is on.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if no address answers, or if the URL is `wss://`: this crate speaks no TLS itself. Set a TLS stream
-    /// up and call [`handshake`](Self::handshake). Then as there.
-    pub fn connect(self) -> Result<WebSocket<TcpStream>, Error> {
-        if self.url.is_secure() {
-            let text = "wss needs a TLS stream: set one up and pass it to `Client::handshake`";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, text).into());
+/// [`Error::Connect`], always of the step [`Handshake`](websans_dial::Step::Handshake).
+pub fn handshake<S: Stream>(io: S, client: &Client) -> Result<WebSocket<S>, Error> {
+    let clock = Clock::new();
+    let mut dial = Dial::over(client, nonces(), clock.now());
+    let mut exchange = Exchange::new(io);
+    loop {
+        match dial.poll(clock.now()).map_err(Error::Connect)? {
+            Action::Open(opened) => return established(exchange.io, *opened),
+            action => exchange.act(action, &mut dial, &clock)?,
         }
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for address in (self.url.host(), self.url.port()).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, self.config.handshake_within) {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return self.handshake(stream);
+    }
+}
+
+/// A stream that a dialling writes to and reads from.
+struct Exchange<S> {
+    io: S,
+    waits: Waits,
+}
+
+impl<S: Stream> Exchange<S> {
+    fn new(io: S) -> Self {
+        Self { io, waits: Waits::default() }
+    }
+
+    /// Writes or reads, as far as there is time.
+    fn act(&mut self, action: Action, dial: &mut Dial, clock: &Clock) -> Result<(), Error> {
+        match action {
+            Action::Write => match self.write(dial, clock) {
+                Ok(true) => dial.written(),
+                Ok(false) => {}
+                Err(error) => dial.failed(error),
+            },
+            Action::Read => {
+                let bounded = self.waits.bound_read(&self.io, Some(clock.until(dial.deadline())));
+                match bounded.map_or_else(Io::Failed, |()| Io::of(self.io.read(dial.spare_mut()))) {
+                    Io::Done(0) => dial.eof(),
+                    Io::Done(n) => dial.filled(n),
+                    Io::Waited => {}
+                    Io::Failed(error) => dial.failed(error),
                 }
-                Err(error) => last = io::Error::new(error.kind(), format!("{address}: {error}")),
             }
+            _ => return Err(out_of_step()),
         }
-        Err(last.into())
+        Ok(())
     }
 
-    /// Does the handshake over a stream that is connected to the URL's host.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] if the server answers with something else than a WebSocket, [`Error::Handshake`] if it breaks
-    /// the rules or is too slow, [`Error::Io`] if the transport fails.
-    pub fn handshake<S: Stream>(self, mut io: S) -> Result<WebSocket<S>, Error> {
-        let clock = Clock::new();
-        let mut waits = Waits::default();
-        let mut out = Vec::new();
-        self.request.write(&mut out);
-        io.set_write_timeout(Some(self.config.handshake_within))?;
-        io.write_all(&out)?;
-        io.flush()?;
-
-        let mut connector = Connector::new(self.request, &self.config, clock.now());
-        let answer = loop {
-            if let Some(answer) = connector.poll(clock.now())? {
-                break answer;
+    /// Writes all that there is; false: there is no more time.
+    fn write(&mut self, dial: &Dial, clock: &Clock) -> io::Result<bool> {
+        let mut rest = dial.outgoing();
+        loop {
+            let left = clock.until(dial.deadline());
+            if left.is_zero() {
+                return Ok(false);
             }
-            waits.bound_read(&io, Some(clock.until(connector.deadline())))?;
-            match Io::of(io.read(connector.spare_mut())) {
-                Io::Done(0) => connector.eof(),
-                Io::Done(n) => connector.filled(n),
+            self.io.set_write_timeout(Some(left.max(Duration::from_millis(1))))?;
+            let done = if rest.is_empty() { self.io.flush().map(|()| 0) } else { self.io.write(rest) };
+            match Io::of(done) {
+                Io::Done(_) if rest.is_empty() => return Ok(true),
+                Io::Done(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Io::Done(n) => rest = rest.get(n..).unwrap_or_default(),
                 Io::Waited => {}
-                Io::Failed(error) => return Err(error.into()),
+                Io::Failed(error) => return Err(error),
             }
-        };
-        match answer {
-            Answer::Open(negotiated) => {
-                let keys = entropy::os_mask_keys().map_err(io::Error::from)?;
-                let early = connector.into_rest();
-                WebSocket::from_handshake(io, Role::Client(keys), self.config, negotiated, &early)
-            }
-            Answer::Refused(refusal) => Err(Error::Refused(Box::new(refusal))),
-            _ => Err(io::Error::other("an answer of a kind unknown to this crate").into()),
         }
     }
+}
+
+fn established<S: Stream>(io: S, opened: Opened) -> Result<WebSocket<S>, Error> {
+    let Opened { negotiated, early, config, .. } = opened;
+    let keys = entropy::os_mask_keys().map_err(io::Error::from)?;
+    WebSocket::from_handshake(io, Role::Client(keys), config, negotiated, &early)
+}
+
+fn nonces() -> Nonces {
+    Box::new(|| entropy::os_nonce().map_err(io::Error::from))
+}
+
+/// The dialling asked for what this version does not know, or had not got.
+fn out_of_step() -> Error {
+    io::Error::other("the dialling and its driver are out of step").into()
 }

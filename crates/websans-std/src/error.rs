@@ -2,9 +2,9 @@
 
 use std::{fmt, io};
 
-use websans::handshake::client::Refusal;
 use websans::handshake::{BuildError, HandshakeError};
 use websans::{ProtocolError, SendError};
+use websans_dial::ConnectError;
 
 /// Why a call did not do what was asked. The ending of a connection is no error: `recv` says `None` then and
 /// `outcome` tells the rest.
@@ -18,12 +18,12 @@ pub enum Error {
     Protocol(ProtocolError),
     /// The call was not possible; nothing was sent, and the connection goes on as it was.
     Send(SendError),
-    /// The peer broke the rules of the opening handshake. A client that did has been answered.
+    /// The client broke the rules of the opening handshake. It has been answered.
     Handshake(HandshakeError),
-    /// The server answered the opening handshake with something else than a WebSocket.
-    Refused(Box<Refusal>),
     /// A URL, header or subprotocol of the caller's is not valid.
     Build(BuildError),
+    /// No connection came about: at which step, with which address, and why.
+    Connect(Box<ConnectError>),
 }
 
 impl fmt::Display for Error {
@@ -33,10 +33,8 @@ impl fmt::Display for Error {
             Self::Protocol(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Handshake(error) => write!(f, "the opening handshake failed: {error}"),
-            Self::Refused(refusal) => {
-                write!(f, "the server refused the handshake: status {}", refusal.status)
-            }
             Self::Build(error) => error.fmt(f),
+            Self::Connect(error) => error.fmt(f),
         }
     }
 }
@@ -48,8 +46,8 @@ impl std::error::Error for Error {
             Self::Protocol(error) => Some(error),
             Self::Send(error) => Some(error),
             Self::Handshake(error) => Some(error),
-            Self::Refused(_) => None,
             Self::Build(error) => Some(error),
+            Self::Connect(error) => error.source(),
         }
     }
 }
@@ -65,3 +63,16 @@ macro_rules! from {
 }
 
 from!(io::Error => Io, ProtocolError => Protocol, SendError => Send, HandshakeError => Handshake, BuildError => Build);
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(Box::new(error))
+    }
+}
+
+impl From<std::convert::Infallible> for Error {
+    /// For [`connect`](crate::connect), which takes what can become a client and what is one.
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}

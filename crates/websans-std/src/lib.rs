@@ -18,32 +18,39 @@
 //! # Ok(()) }
 //! ```
 //!
+//! [`connect`] is the client's side: TLS, proxies, redirections and a race of addresses, every step with a deadline.
+//!
 //! No rule of the RFC lives here: the crate reads, writes, and keeps the core's deadlines while it waits.
 //!
 //! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
 
 mod accept;
+mod attempts;
 mod connect;
 mod error;
 mod message;
 mod socket;
 mod split;
 mod stream;
+#[cfg(feature = "rustls")]
+mod tls;
+mod transport;
 mod wait;
 
 pub use accept::{Handshake, Incoming, accept, accept_with};
-pub use connect::{Client, connect};
+pub use connect::{connect, handshake};
 pub use error::Error;
 pub use message::{MessageReader, MessageWriter, Parts, Source};
 pub use socket::WebSocket;
 pub use split::{Receiver, Sender};
 pub use stream::{CloneStream, Stream};
+#[cfg(feature = "rustls")]
+pub use tls::TlsStream;
+pub use transport::Transport;
 pub use websans::{
     Cause, Close, CloseCode, Config, Initiator, Keepalive, Kind, Message, Negotiated, Outcome, Payload,
     Prepared, ProtocolError, Reply, Role, SendError, State, Stats, handshake,
 };
-
-/// The README's examples, compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-mod readme {}
+pub use websans_dial::{Client, ConnectError, Limits, Proxy, backoff};
+#[cfg(feature = "rustls")]
+pub use websans_dial::{Tls, rustls};

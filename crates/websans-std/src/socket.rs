@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::message::{MessageReader, MessageWriter, Parts, Source};
 use crate::split::{self, Receiver, Sender};
 use crate::stream::{CloneStream, Stream};
-use crate::wait::{Io, RETRY, Waits};
+use crate::wait::{Held, Io, RETRY, Waits};
 
 /// A WebSocket connection over a blocking stream.
 ///
@@ -32,6 +32,7 @@ pub struct WebSocket<S> {
     pub(crate) clock: Clock,
     pub(crate) protocol: Option<String>,
     waits: Waits,
+    pub(crate) held: Held,
     /// The writing side has been shut down.
     shut: bool,
     /// Writing has failed; what had arrived is still delivered.
@@ -63,9 +64,9 @@ impl<S: Stream> WebSocket<S> {
         if !early.is_empty() {
             inbox.preload(early);
         }
-        let waits = Waits::default();
+        let (waits, held) = (Waits::default(), Held::default());
         let (shut, broken, ended, over, failure) = (false, false, false, false, None);
-        Ok(Self { io, conn, inbox, clock, protocol, waits, shut, broken, ended, over, failure })
+        Ok(Self { io, conn, inbox, clock, protocol, waits, held, shut, broken, ended, over, failure })
     }
 
     /// Waits for the next message, which is lent until the next call. `None`: the connection has ended, and
@@ -137,7 +138,7 @@ impl<S: Stream> WebSocket<S> {
     /// [`Error::Io`] if the transport failed, or if the peer took nothing for [`Config::write_stall`].
     pub fn flush(&mut self) -> Result<(), Error> {
         self.conn.wake(self.clock.now());
-        while self.conn.wants_write() {
+        while self.wants_write() {
             if self.broken || self.conn.hangup() == Hangup::Drop {
                 return Err(broken_pipe());
             }
@@ -272,7 +273,7 @@ impl<S: Stream> WebSocket<S> {
                 self.conn.tick(self.clock.now());
             }
             // 3. Write what waits, as far as the peer takes it.
-            if self.conn.wants_write() && !self.broken {
+            if self.wants_write() && !self.broken {
                 let _ = self.write_some(); // reading tells how the transport ended
             }
             // 4. End the transport when its time has come.
@@ -281,6 +282,8 @@ impl<S: Stream> WebSocket<S> {
             }
             match self.conn.hangup() {
                 Hangup::NotYet => {}
+                // First the stream lets go what it has taken.
+                Hangup::ShutdownWrite if self.held.is_something() && !self.broken => {}
                 Hangup::ShutdownWrite => self.shutdown_write(),
                 Hangup::Drop => {
                     self.shutdown();
@@ -298,7 +301,7 @@ impl<S: Stream> WebSocket<S> {
 
     fn read_some(&mut self) -> Result<(), Error> {
         let mut wait = self.conn.deadline().map(|deadline| self.clock.until(deadline));
-        if self.conn.wants_write() && !self.broken {
+        if self.wants_write() && !self.broken {
             wait = Some(RETRY.min(wait.unwrap_or(RETRY)));
         }
         if self.ended {
@@ -330,8 +333,28 @@ impl<S: Stream> WebSocket<S> {
         Ok(())
     }
 
+    /// Whether anything waits to be written, here or in the stream.
+    fn wants_write(&self) -> bool {
+        self.conn.wants_write() || self.held.is_something()
+    }
+
     /// Writes once; false: the peer has taken nothing for a moment.
     fn write_some(&mut self) -> Result<bool, Error> {
+        let mut written = if self.conn.wants_write() { self.write_once() } else { Io::Done(0) };
+        if matches!(written, Io::Done(_)) && !self.conn.wants_write() {
+            written = self.held.flush(&mut self.io, &self.clock, self.conn.config().write_stall);
+        }
+        match written {
+            Io::Done(_) => Ok(true),
+            Io::Waited => Ok(false),
+            Io::Failed(error) => {
+                self.broken = true;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn write_once(&mut self) -> Io {
         let outbox = self.conn.outbox();
         let mut slices = [IoSlice::new(&[]); 16];
         let filled = outbox.chunks_vectored(&mut slices);
@@ -340,20 +363,14 @@ impl<S: Stream> WebSocket<S> {
             _ => self.io.write(outbox.chunk()),
         };
         match Io::of(written) {
-            Io::Done(0) => {
-                self.broken = true;
-                Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into())
-            }
+            Io::Done(0) => Io::Failed(std::io::ErrorKind::WriteZero.into()),
             Io::Done(n) => {
+                self.held = Held::Something;
                 outbox.advance(n);
                 self.conn.wake(self.clock.now());
-                Ok(true)
+                Io::Done(n)
             }
-            Io::Waited => Ok(false),
-            Io::Failed(error) => {
-                self.broken = true;
-                Err(error.into())
-            }
+            other => other,
         }
     }
 

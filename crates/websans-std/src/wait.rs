@@ -1,7 +1,9 @@
-//! [`Waits`]: how long reads and writes may wait, set as seldom as will do.
+//! [`Waits`]: how long reads and writes may wait, set as seldom as will do. [`Held`]: what a stream holds back.
 
 use std::io;
 use std::time::Duration;
+
+use websans::{Clock, Timestamp};
 
 use crate::stream::Stream;
 
@@ -55,8 +57,49 @@ impl Io {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => {
                     Self::Waited
                 }
+                // TLS that ends unannounced. A WebSocket knows by its own Close whether it was cut.
+                io::ErrorKind::UnexpectedEof => Self::Done(0),
                 _ => Self::Failed(error),
             },
+        }
+    }
+}
+
+/// Whether a stream may hold back some of what it has taken: records of TLS, say, which the peer had no room for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Held {
+    #[default]
+    Nothing,
+    /// There was a write.
+    Something,
+    /// It would not leave.
+    Since(Timestamp),
+}
+
+impl Held {
+    pub(crate) fn is_something(self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
+    /// Lets it go as far as the peer takes it, and gives it up if that makes no progress for `most`.
+    pub(crate) fn flush(&mut self, io: &mut impl Stream, clock: &Clock, most: Duration) -> Io {
+        if !self.is_something() {
+            return Io::Done(0);
+        }
+        match Io::of(io.flush().map(|()| 0)) {
+            Io::Waited => {
+                let now = clock.now();
+                let since = match *self {
+                    Self::Since(since) => since,
+                    _ => now,
+                };
+                *self = Self::Since(since);
+                if now.since(since) < most { Io::Waited } else { Io::Failed(io::ErrorKind::TimedOut.into()) }
+            }
+            other => {
+                *self = Self::Nothing;
+                other
+            }
         }
     }
 }

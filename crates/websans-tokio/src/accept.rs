@@ -135,6 +135,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         }
     }
 
+    /// The stream beneath: to ask for the peer's address, say.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.io
+    }
+
     /// The request.
     ///
     /// # Errors
@@ -236,6 +242,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     }
 
     /// Answers with what `error` asks for, and ends the transport.
+    ///
+    /// # Cancel safety
+    /// Dropped, the transport is closed, though part of the answer may have left.
     pub async fn refuse(mut self, error: HandshakeError) -> Error {
         let _ = self.respond(&error.response()).await; // the client may have gone
         error.into()

@@ -34,11 +34,14 @@ use crate::transport::Transport;
 /// ```
 ///
 /// The addresses of a host race (RFC 8305), `TCP_NODELAY` is on, and every step has a deadline that
-/// [`Limits`](websans_dial::Limits) sets. Dropping the future ends whatever it has begun; only a look-up of a name, which
-/// no system can call off, runs to its end on a thread of the runtime's.
+/// [`Limits`](websans_dial::Limits) sets.
 ///
 /// # Errors
 /// [`Error::Connect`] says which step failed, with which address, and why; [`Error::Build`] if the URL is not valid.
+///
+/// # Cancel safety
+/// Dropped, whatever it has begun is ended; only a look-up of a name, which no system can call off, runs to its end on a
+/// thread of the runtime's.
 pub async fn connect<C>(to: C) -> Result<WebSocket<Transport>, Error>
 where
     C: TryInto<Client, Error: Into<Error>>,
@@ -140,6 +143,9 @@ async fn dial(client: &Client) -> Result<WebSocket<Transport>, Error> {
 ///
 /// # Errors
 /// [`Error::Connect`], always of the step [`Handshake`](websans_dial::Step::Handshake).
+///
+/// # Cancel safety
+/// Dropped, the stream is closed.
 pub async fn handshake<S>(io: S, client: &Client) -> Result<WebSocket<S>, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -14,10 +13,7 @@ use websans_tokio::{
     Client, CloseCode, Error, Incoming, Kind, Outcome, Payload, Stats, Tls, WebSocket, connect,
 };
 
-use super::{Adapter, Dial, Door, Failure, Owned, Socket, certificate, config};
-
-/// How long a TLS handshake may take.
-const LIMIT: Duration = Duration::from_secs(10);
+use super::{Adapter, Dial, Door, Failure, LIMIT, Owned, Socket, certificate, config};
 
 /// websans-tokio: TCP and TLS by its own dialler, TLS for servers by tokio-rustls beneath it.
 ///
@@ -97,10 +93,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Handshake(error) => Self::Handshake(error),
-            Error::Connect(error) => match error.refusal() {
-                Some(refusal) => Self::Refused { status: refusal.status, body: refusal.body.clone() },
-                None => certificate(&error).unwrap_or_else(|| Self::Other(error.to_string())),
-            },
+            Error::Connect(error) => Self::from(*error),
             error => certificate(&error).unwrap_or_else(|| Self::Other(error.to_string())),
         }
     }

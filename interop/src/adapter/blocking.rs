@@ -2,14 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 
-use websans_std::handshake::Url;
 use websans_std::handshake::server::{Choice, Response};
-use websans_std::{Client, CloseCode, Error, Incoming, Kind, Outcome, Payload, Stats, Stream, WebSocket};
+use websans_std::{
+    Client, CloseCode, Error, Incoming, Kind, Outcome, Payload, Stats, Stream, Tls, TlsStream, WebSocket,
+    connect,
+};
 
-use super::{Adapter, Dial, Door, Failure, Owned, Socket, certificate, config, tls};
+use super::{Adapter, Dial, Door, Failure, LIMIT, Owned, Socket, certificate, config};
 
-/// websans-std: TCP by its own dialler, TLS by rustls beneath it.
+/// websans-std: TCP and TLS by its own dialler, its own TLS stream for servers.
 pub(crate) struct Blocking;
 
 impl Adapter for Blocking {
@@ -18,25 +21,21 @@ impl Adapter for Blocking {
     }
 
     fn connect(&self, dial: &Dial) -> Result<Box<dyn Socket>, Failure> {
-        let mut client = Client::new(&dial.url)?.config(config());
+        let mut client = Client::new(&dial.url)
+            .map_err(Error::from)?
+            .config(config())
+            .tls(Tls::with(Arc::clone(&dial.tls)));
         for protocol in &dial.protocols {
             client = client.protocol(protocol).map_err(Error::from)?;
         }
-        let url = Url::parse(&dial.url).map_err(Error::from)?;
-        if !url.is_secure() {
-            return Ok(Box::new(client.connect()?));
-        }
-        let stream = TcpStream::connect(("127.0.0.1", url.port()))?;
-        stream.set_nodelay(true)?;
-        let stream = tls::connect(&dial.tls, url.host(), stream)?;
-        Ok(Box::new(client.handshake(stream)?))
+        Ok(Box::new(connect(client)?))
     }
 
     fn accept(&self, stream: TcpStream, door: &Door) -> Result<Option<Box<dyn Socket>>, Failure> {
         stream.set_nodelay(true)?;
         match &door.tls {
             None => decide(stream, door),
-            Some(config) => decide(tls::accept(config, stream)?, door),
+            Some(config) => decide(TlsStream::server(stream, Arc::clone(config), LIMIT)?, door),
         }
     }
 }
@@ -55,8 +54,8 @@ fn decide<S: Stream + 'static>(stream: S, door: &Door) -> Result<Option<Box<dyn 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::Refused(refusal) => Self::Refused { status: refusal.status, body: refusal.body },
             Error::Handshake(error) => Self::Handshake(error),
+            Error::Connect(error) => Self::from(*error),
             error => certificate(&error).unwrap_or_else(|| Self::Other(error.to_string())),
         }
     }

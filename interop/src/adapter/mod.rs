@@ -5,14 +5,17 @@ use std::fmt;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::{CertificateError, ClientConfig, ServerConfig};
 use websans_std::handshake::HandshakeError;
-use websans_std::{CloseCode, Config, Kind, Outcome, Stats};
+use websans_std::{CloseCode, Config, ConnectError, Kind, Outcome, Stats};
 
 mod asynchronous;
 mod blocking;
-mod tls;
+
+/// How long a server's TLS handshake may take.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// The adapters there are.
 pub(crate) fn all() -> io::Result<Vec<Arc<dyn Adapter>>> {
@@ -99,6 +102,15 @@ impl fmt::Display for Failure {
 impl From<Failure> for String {
     fn from(failure: Failure) -> Self {
         failure.to_string()
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        match error.refusal() {
+            Some(refusal) => Self::Refused { status: refusal.status, body: refusal.body.clone() },
+            None => certificate(&error).unwrap_or_else(|| Self::Other(error.to_string())),
+        }
     }
 }
 

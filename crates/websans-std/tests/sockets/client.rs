@@ -6,9 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use websans::handshake::accept_key;
+use websans::handshake::client::Refusal;
+use websans_dial::{Cause, ConnectError, Step};
 use websans_std::handshake::server::{Choice, Response};
 use websans_std::handshake::{BuildError, HandshakeError};
-use websans_std::{Client, CloseCode, Config, Error, WebSocket, accept, accept_with, connect};
+use websans_std::{
+    Client, CloseCode, Config, Error, Transport, WebSocket, accept, accept_with, connect, handshake,
+};
 use websans_testkit::wire::Frame;
 
 use crate::odd::Odd;
@@ -45,18 +49,31 @@ fn switching(lines: &[String], more: &str) -> Vec<u8> {
 fn against(
     config: Config,
     server: impl FnOnce(TcpStream) + Send + 'static,
-) -> Result<WebSocket<TcpStream>, Error> {
+) -> Result<WebSocket<Transport>, Error> {
     let (address, server) = serve(server);
-    let result = Client::new(&format!("ws://{address}/")).unwrap().config(config).connect();
+    let result = connect(Client::new(&format!("ws://{address}/")).unwrap().config(config));
     server.join().unwrap();
     result
 }
 
-fn handshake_error(result: Result<WebSocket<TcpStream>, Error>) -> HandshakeError {
+fn connect_error<S: std::fmt::Debug>(result: Result<WebSocket<S>, Error>) -> ConnectError {
     match result {
-        Err(Error::Handshake(error)) => error,
+        Err(Error::Connect(error)) => *error,
         other => panic!("{other:?}"),
     }
+}
+
+fn handshake_error(result: Result<WebSocket<Transport>, Error>) -> HandshakeError {
+    let error = connect_error(result);
+    assert_eq!(error.step(), Step::Handshake);
+    match error.cause() {
+        Cause::Handshake(error) => *error,
+        _ => panic!("{error:?}"),
+    }
+}
+
+fn refusal(result: Result<WebSocket<Transport>, Error>) -> Refusal {
+    connect_error(result).refusal().expect("a refusal").clone()
 }
 
 #[test]
@@ -73,13 +90,13 @@ fn a_client_and_a_server_of_ours_understand_each_other() {
                 mode.hold(socket.unwrap().unwrap()).echo().unwrap()
             });
             let client = Client::new(&format!("ws://{address}/chat?room=1#fragment"));
-            assert!(matches!(client, Err(Error::Build(_))), "a URL with a fragment is refused (RFC 6455 §3)");
+            assert!(client.is_err(), "a URL with a fragment is refused (RFC 6455 §3)");
             let client = Client::new(&format!("ws://{address}/chat?room=1")).unwrap();
             let client =
                 client.protocol("b").unwrap().protocol("a").unwrap().header("Cookie", "id=7").unwrap();
-            let mut socket = client.connect().unwrap();
+            let mut socket = connect(client).unwrap();
             assert_eq!(socket.protocol(), Some("a"));
-            assert!(socket.get_ref().nodelay().unwrap());
+            assert!(socket.get_ref().tcp().nodelay().unwrap());
             socket.send("hello").unwrap();
             assert_eq!(socket.recv().unwrap().map(Owned::from), Some(Owned::text("hello")));
             let outcome = socket.close(CloseCode::NORMAL, "thanks").unwrap();
@@ -107,17 +124,13 @@ fn a_refusal_is_seen_whole() {
             });
             assert!(refused.unwrap().is_none());
         });
-        match connect(&format!("ws://{address}")) {
-            Err(Error::Refused(refusal)) => {
-                assert_eq!((refusal.status, &*refusal.reason), (401, "Unauthorized"));
-                assert_eq!(refusal.header("www-authenticate"), Some(&b"Basic"[..]));
-                let cookies = refusal.headers.iter().filter(|(name, _)| name == "Set-Cookie");
-                assert_eq!(cookies.map(|(_, value)| &value[..]).collect::<Vec<_>>(), [b"a=1", b"b=2"]);
-                assert_eq!(refusal.body, [b'x'; 10_000]);
-                assert!(refusal.complete);
-            }
-            other => panic!("{other:?}"),
-        }
+        let refusal = refusal(connect(format!("ws://{address}")));
+        assert_eq!((refusal.status, &*refusal.reason), (401, "Unauthorized"));
+        assert_eq!(refusal.header("www-authenticate"), Some(&b"Basic"[..]));
+        let cookies = refusal.headers.iter().filter(|(name, _)| name == "Set-Cookie");
+        assert_eq!(cookies.map(|(_, value)| &value[..]).collect::<Vec<_>>(), [b"a=1", b"b=2"]);
+        assert_eq!(refusal.body, [b'x'; 10_000]);
+        assert!(refusal.complete);
         server.join().unwrap();
     });
 }
@@ -130,13 +143,9 @@ fn a_handshake_that_our_server_refuses_says_why() {
             let short = config(|config| config.max_headers = 4);
             websans_std::Incoming::read(stream, short).map(drop)
         });
-        match connect(&format!("ws://{address}/")) {
-            Err(Error::Refused(refusal)) => {
-                assert_eq!(refusal.status, 431);
-                assert!(refusal.complete && refusal.body.starts_with(b"the head has too many lines"));
-            }
-            other => panic!("{other:?}"),
-        }
+        let refusal = refusal(connect(format!("ws://{address}/")));
+        assert_eq!(refusal.status, 431);
+        assert!(refusal.complete && refusal.body.starts_with(b"the head has too many lines"));
         assert!(server.join().unwrap().is_err());
     });
 }
@@ -171,15 +180,10 @@ fn refusals_of_other_servers_are_seen_as_far_as_they_come() {
                 // The client may have enough before all is written.
                 let _ = stream.write_all(response.as_bytes());
             });
-            match result {
-                Err(Error::Refused(refusal)) => {
-                    assert_eq!((refusal.status, refusal.complete), (status, complete), "{refusal:?}");
-                    let expected =
-                        if body.is_empty() && !complete { "x".repeat(64 << 10) } else { body.into() };
-                    assert!(refusal.body == expected.as_bytes(), "{refusal:?}");
-                }
-                other => panic!("{other:?}"),
-            }
+            let refusal = refusal(result);
+            assert_eq!((refusal.status, refusal.complete), (status, complete), "{refusal:?}");
+            let expected = if body.is_empty() && !complete { "x".repeat(64 << 10) } else { body.into() };
+            assert!(refusal.body == expected.as_bytes(), "{refusal:?}");
         }
     });
 }
@@ -237,8 +241,8 @@ fn a_server_that_ends_within_its_answer_is_an_error() {
             request(&mut stream);
             socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
         });
-        match result {
-            Err(Error::Io(error)) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
+        match connect_error(result).cause() {
+            Cause::Io(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
             other => panic!("{other:?}"),
         }
     });
@@ -264,7 +268,8 @@ fn a_slow_server_is_given_up_at_the_deadline() {
                         thread::sleep(millis(10));
                     }
                 });
-            assert_eq!(handshake_error(result), HandshakeError::Timeout);
+            let error = connect_error(result);
+            assert!(error.is_timeout() && error.step() == Step::Handshake, "{error}");
             assert_took(started, millis(700));
         }
     });
@@ -280,15 +285,11 @@ fn a_refusal_that_does_not_end_is_told_at_the_deadline() {
             stream.write_all(b"HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nthe beginning").unwrap();
             assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "the client says nothing more");
         });
-        match result {
-            Err(Error::Refused(refusal)) => {
-                assert_eq!(
-                    (refusal.status, &refusal.body[..], refusal.complete),
-                    (500, &b"the beginning"[..], false)
-                );
-            }
-            other => panic!("{other:?}"),
-        }
+        let refusal = refusal(result);
+        assert_eq!(
+            (refusal.status, &refusal.body[..], refusal.complete),
+            (500, &b"the beginning"[..], false)
+        );
         assert_took(started, millis(500));
     });
 }
@@ -300,19 +301,15 @@ fn what_cannot_be_connected_to_is_an_error() {
         {
             assert!(matches!(connect(url), Err(Error::Build(_))), "{url}");
         }
-        match connect("wss://localhost/") {
-            Err(Error::Io(error)) => {
-                assert_eq!(error.kind(), io::ErrorKind::Unsupported);
-                assert!(error.to_string().contains("TLS"), "{error}");
-            }
-            other => panic!("{other:?}"),
-        }
         // A port that was free a moment ago.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        match connect(&format!("ws://{address}/")) {
-            Err(Error::Io(error)) => {
-                assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-                assert!(error.to_string().contains(&address.to_string()), "the address is named: {error}");
+        let error = connect_error(connect(format!("ws://{address}/")));
+        assert_eq!(error.step(), Step::Connect);
+        assert!(error.to_string().contains(&address.to_string()), "the address is named: {error}");
+        match error.cause() {
+            Cause::Addresses(failures) => {
+                let [(tried, error)] = &failures[..] else { panic!("{failures:?}") };
+                assert_eq!((*tried, error.kind()), (address, io::ErrorKind::ConnectionRefused));
             }
             other => panic!("{other:?}"),
         }
@@ -328,7 +325,7 @@ fn what_cannot_be_connected_to_is_an_error() {
 fn localhost_is_found_at_either_address() {
     within(20, || {
         let (address, server) = serve(|stream| accept(stream).unwrap().recv().map(drop));
-        let socket = connect(&format!("ws://localhost:{}/", address.port())).unwrap();
+        let socket = connect(format!("ws://localhost:{}/", address.port())).unwrap();
         drop(socket);
         server.join().unwrap().unwrap();
     });
@@ -357,7 +354,7 @@ fn frames_right_behind_the_response_are_not_lost() {
                     assert_eq!(raw.frame().close(), (1000, "bye"));
                     raw.end();
                 });
-                let mut socket = mode.hold(connect(&format!("ws://{address}/")).unwrap());
+                let mut socket = mode.hold(connect(format!("ws://{address}/")).unwrap());
                 assert_eq!(socket.recv().unwrap(), Some(Owned::text("early")));
                 assert_eq!(socket.recv().unwrap(), Some(Owned::Binary(vec![7; 900])));
                 assert_eq!(socket.recv().unwrap(), None);
@@ -384,7 +381,7 @@ fn a_handshake_survives_a_halting_stream() {
         habits.most_read.store(1, SeqCst);
         habits.most_write.store(1, SeqCst);
         habits.interrupt_every.store(3, SeqCst);
-        let mut socket = Client::new(&format!("ws://{address}/")).unwrap().handshake(stream).unwrap();
+        let mut socket = handshake(stream, &Client::new(&format!("ws://{address}/")).unwrap()).unwrap();
         socket.send("hello").unwrap();
         server.join().unwrap();
     });

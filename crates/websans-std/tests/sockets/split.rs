@@ -103,6 +103,12 @@ fn duplex((ours, theirs): (TcpStream, TcpStream), len: usize, total: usize) {
     }
 }
 
+/// Two threads may send through a stream that could not itself be shared by them.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Sender<std::cell::Cell<u8>>>();
+};
+
 #[test]
 fn bulk_both_ways_does_not_deadlock() {
     within(80, || duplex(tcp(), 64 << 10, 64 << 20));

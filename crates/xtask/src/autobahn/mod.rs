@@ -28,14 +28,12 @@ pub(crate) struct Adapter {
     pub(crate) name: &'static str,
     server: &'static str,
     client: &'static str,
-    /// Whether those programs speak TLS.
-    pub(crate) tls: bool,
 }
 
 /// The adapters there are.
 pub(crate) const ADAPTERS: &[Adapter] = &[
-    Adapter { name: "std", server: "std-server", client: "std-client", tls: false },
-    Adapter { name: "tokio", server: "tokio-server", client: "tokio-client", tls: true },
+    Adapter { name: "std", server: "std-server", client: "std-client" },
+    Adapter { name: "tokio", server: "tokio-server", client: "tokio-client" },
 ];
 
 /// The cases that are run through TLS: those in which it matters how bytes arrive, and when the transport ends. The
@@ -81,7 +79,7 @@ Usage: cargo xtask autobahn --adapter NAME --role server|client [OPTION...]
   --adapter NAME     an adapter of this workspace (std, tokio)
   --role ROLE        the side it takes
   --tls              through TLS; without --cases, those in which that makes a difference
-  --all              every adapter in both roles, and through TLS if it can
+  --all              every adapter in both roles, and through TLS
   --url URL          a server that already runs
   --program PATH     any program that takes the arguments autobahn/README.md tells
   --cases PATTERN    only these cases, such as 6.4.* or 7.1.6; may be repeated
@@ -174,7 +172,7 @@ pub(crate) fn check_tls(workspace: &Workspace, adapter: &'static Adapter) -> Res
 
 fn parse(arguments: &mut lexopt::Parser) -> Result<Option<(Vec<Subject>, Options)>> {
     use lexopt::prelude::{Long, Short, ValueExt};
-    let (mut adapter, mut role, mut program, mut url) = (None::<&Adapter>, None, None, None);
+    let (mut adapter, mut role, mut program, mut url) = (None, None, None, None);
     let (mut all, mut tls) = (false, false);
     let mut options = Options::default();
     while let Some(argument) = arguments.next()? {
@@ -207,8 +205,8 @@ fn parse(arguments: &mut lexopt::Parser) -> Result<Option<(Vec<Subject>, Options
             other => return Err(other.unexpected().into()),
         }
     }
-    if tls && adapter.is_none_or(|adapter| !adapter.tls) {
-        fail!("--tls needs --adapter with an adapter whose programs speak it; see --help");
+    if tls && adapter.is_none() {
+        fail!("--tls goes with --adapter only; see --help");
     }
     let subjects = match (all, adapter, program, url, role) {
         (true, None, None, None, None) => ADAPTERS.iter().flat_map(subjects).collect(),
@@ -222,8 +220,9 @@ fn parse(arguments: &mut lexopt::Parser) -> Result<Option<(Vec<Subject>, Options
 
 /// All ways to test an adapter.
 fn subjects(adapter: &'static Adapter) -> impl Iterator<Item = Subject> {
-    let ways = if adapter.tls { &[false, true][..] } else { &[false] };
-    ways.iter().flat_map(move |&tls| Role::BOTH.map(|role| Subject::Adapter { adapter, role, tls }))
+    [false, true]
+        .into_iter()
+        .flat_map(move |tls| Role::BOTH.map(|role| Subject::Adapter { adapter, role, tls }))
 }
 
 /// What the suite is run against, once it is built and, if it is a server of ours, running.
@@ -408,6 +407,8 @@ mod tests {
             [
                 "std-server",
                 "std-client",
+                "std-server-tls",
+                "std-client-tls",
                 "tokio-server",
                 "tokio-client",
                 "tokio-server-tls",
@@ -448,7 +449,7 @@ mod tests {
             "--adapter std --role peer",
             "--all --role server",
             "--url ws://127.0.0.1:1 --role client",
-            "--adapter std --role server --tls",
+            "--url ws://127.0.0.1:1 --tls",
             "--all --tls",
             "--all --cases x",
             "--all --jobs many",
