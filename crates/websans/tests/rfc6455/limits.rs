@@ -247,7 +247,8 @@ fn fragments_of_a_stream_are_not_counted() {
         let mut config = quiet();
         config.max_fragments = 3;
         config.max_empty_fragments = 1;
-        let stream = [end.incoming(BINARY, b"a"), end.incoming(0, b"b").repeat(1000), end.incoming(FIN, b"c")];
+        let stream =
+            [end.incoming(BINARY, b"a"), end.incoming(0, b"b").repeat(1000), end.incoming(FIN, b"c")];
         let (mut conn, mut inbox) = end.open(config.clone());
         let stream = stream.concat();
         let (mut rest, mut got) = (&stream[..], 0);
