@@ -7,8 +7,9 @@ use std::time::Duration;
 /// A blocking byte stream whose waits can be bounded.
 ///
 /// Implemented for [`TcpStream`], `UnixStream`, and mutable references and boxes of streams. A stream of
-/// your own (TLS, say) forwards to the socket beneath. One without time-outs still works, but then no deadline
-/// can interrupt a read or write that waits.
+/// your own forwards to the socket beneath. If it holds back some of what it has taken, its flush lets that go,
+/// waits no longer than a write, and fails in the same way if it has. One without time-outs still works, but then no
+/// deadline can interrupt a read or write that waits.
 pub trait Stream: Read + Write {
     /// Bounds the wait of each read; `None`: no bound. A read that waited so long fails with
     /// [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`].
