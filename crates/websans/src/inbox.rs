@@ -1,5 +1,7 @@
 //! [`Inbox`]: received bytes to messages.
 
+mod chunks;
+
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -10,10 +12,13 @@ use bytes::Bytes;
 use crate::assembler::Assembler;
 use crate::config::Config;
 use crate::connection::{Connection, Event, Part};
-use crate::deflate::{Decode, Decoded};
+use crate::deflate::Decode;
 use crate::error::ProtocolError;
 use crate::message::{Kind, Message, Payload};
 use crate::text::{self, Utf8};
+
+pub use chunks::Chunk;
+use chunks::Held;
 
 /// The first read buffer's size; it grows to [`Config::read_buffer`] while reads fill it.
 const FIRST_READ: u32 = 2 << 10;
@@ -70,13 +75,6 @@ enum Mode {
     Chunks,
 }
 
-/// A compressed part that is not all inflated yet, for a reader of chunks. It lies right before the unread bytes.
-#[derive(Clone, Copy)]
-struct Held {
-    len: usize,
-    last: bool,
-}
-
 /// What the last call made available. It is forgotten before any of its bytes may change.
 #[derive(Clone, Copy)]
 struct Ready {
@@ -100,20 +98,6 @@ enum Place {
 
 const NOT_READY: Ready =
     Ready { place: Place::Nowhere, len: 0, kind: Kind::Binary, is_text: false, first: false, last: false };
-
-/// A piece of a message, unmasked, inflated and checked, lent by the [`Inbox`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Chunk<'a> {
-    /// The kind of the message.
-    pub kind: Kind,
-    /// The bytes. Those of text are UTF-8 so far, but may end within a character.
-    pub payload: &'a [u8],
-    /// Whether the message begins here.
-    pub first: bool,
-    /// Whether the message ends here.
-    pub last: bool,
-}
 
 /// A [`Part`] without its borrow.
 struct Located {
@@ -257,58 +241,6 @@ impl Inbox {
         };
         self.forget();
         Some(taken)
-    }
-
-    /// Goes on to the next piece of a message as it arrives, in bounded memory whatever the message's length:
-    /// `true` if [`chunk`](Self::chunk) now lends it, `false` if more bytes must be read first. Messages that begin
-    /// this way are held to [`Config::max_streamed`].
-    ///
-    /// # Errors
-    /// As [`next`](Self::next); the pieces before have been lent.
-    pub fn next_chunk(&mut self, conn: &mut Connection) -> Result<bool, ProtocolError> {
-        self.forget();
-        match self.mode {
-            Mode::Between => conn.set_streamed(true),
-            Mode::Chunks => {}
-            Mode::Whole => {
-                // What `next` has gathered so far is the first piece.
-                while self.direct > 0 {
-                    let Some(part) = self.pull(conn)? else { break };
-                    if self.gather(conn, &part)? {
-                        return Ok(true);
-                    }
-                }
-                self.mode = Mode::Chunks;
-                self.remaining = 0;
-                if !self.assembler.is_empty() {
-                    self.offer(Place::Assembly, 0, false);
-                    return Ok(true);
-                }
-            }
-        }
-        loop {
-            if let Some(held) = self.held.take() {
-                if self.inflate_held(conn, held)? {
-                    return Ok(true);
-                }
-                continue;
-            }
-            let Some(part) = self.pull(conn)? else { return Ok(false) };
-            if part.first {
-                self.begin(&part);
-            }
-            self.mode = Mode::Chunks;
-            if part.compressed {
-                self.held = Some(Held { len: part.len, last: part.last });
-                continue;
-            }
-            let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
-            self.assembler.check(payload, part.last, part.ascii).map_err(|error| self.fail(conn, error))?;
-            if part.len > 0 || part.last || self.fresh {
-                self.offer(Place::Buffer, part.len, part.last);
-                return Ok(true);
-            }
-        }
     }
 
     /// The piece that [`next_chunk`](Self::next_chunk) has found.
@@ -513,25 +445,6 @@ impl Inbox {
             self.offer(Place::Assembly, 0, true);
         }
         Ok(part.last)
-    }
-
-    /// True if a piece came out and is lent.
-    fn inflate_held(&mut self, conn: &mut Connection, held: Held) -> Result<bool, ProtocolError> {
-        let mut input = self.buffer.get(self.start - held.len..self.start).unwrap_or_default();
-        let limit = conn.config().max_streamed;
-        let decoded = self.assembler.inflate_step(&mut input, held.last, limit);
-        let unread = input.len();
-        let decoded = decoded.map_err(|error| self.fail(conn, error))?;
-        let mut last = held.last;
-        if decoded == Decoded::Full {
-            self.held = Some(Held { len: unread, last });
-            last = false;
-        }
-        if self.assembler.is_empty() && !last && !self.fresh {
-            return Ok(false);
-        }
-        self.offer(Place::Assembly, 0, last);
-        Ok(true)
     }
 }
 
