@@ -695,3 +695,44 @@ fn room_is_what_the_outbox_takes() {
     assert_eq!(conn.send("x".repeat(41)), Err(SendError::OutboxFull));
     conn.send("x".repeat(40)).unwrap();
 }
+
+#[test]
+fn long_messages_are_given_away_uncopied() {
+    for end in BOTH {
+        let (mut conn, mut inbox) = end.open(quiet());
+        assert!(inbox.take().is_none());
+        for (kind, first, long) in
+            [(Kind::Text, TEXT, "naïve ".repeat(20_000)), (Kind::Binary, BINARY, "x".repeat(100))]
+        {
+            let bytes =
+                [end.incoming(first, &long.as_bytes()[..10]), end.incoming(FIN, &long.as_bytes()[10..])];
+            let bytes = bytes.concat();
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                fill(&mut inbox, &mut rest);
+                assert_eq!(inbox.next(&mut conn), Ok(rest.is_empty()));
+            }
+            let mut taken = None;
+            let info = measure(|| taken = inbox.take());
+            let taken = taken.unwrap();
+            assert_eq!((taken.kind(), taken.as_bytes()), (kind, long.as_bytes()));
+            assert!(info.bytes_total <= 64, "{info:?}");
+            assert!(inbox.message().is_none() && inbox.take().is_none());
+            // As it came, so it goes.
+            conn.send(taken).unwrap();
+            drain(&mut conn);
+        }
+        // One that lies in the read buffer costs a copy.
+        fill(&mut inbox, &mut &end.incoming(FIN | TEXT, b"short")[..]);
+        assert_eq!(inbox.next(&mut conn), Ok(true));
+        let taken = inbox.take().unwrap();
+        assert_eq!((taken.kind(), taken.into_bytes()), (Kind::Text, Bytes::from_static(b"short")));
+    }
+}
+
+#[test]
+fn connections_may_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Connection>();
+    shared::<Inbox>();
+}
