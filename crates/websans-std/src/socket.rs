@@ -82,6 +82,16 @@ impl<S: Stream> WebSocket<S> {
         Ok(self.inbox.message())
     }
 
+    /// Waits for the next message and gives it away, to be kept or sent on: uncopied if it came in more than one read, as long
+    /// messages do, else at the cost of one copy.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_owned(&mut self) -> Result<Option<Payload<'static>>, Error> {
+        self.advance(Inbox::next)?;
+        Ok(self.inbox.take())
+    }
+
     /// Waits for the next message and lends it as a [`Read`](std::io::Read), which takes it as it arrives: in bounded
     /// memory, however long it is, up to [`Config::max_streamed`]. `None`: the connection has ended.
     ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use websans::{Connection, Hangup, Inbox, Message, Outcome, ProtocolError, State, Stats};
+use websans::{Connection, Hangup, Inbox, Message, Outcome, Payload, ProtocolError, State, Stats};
 
 use super::{Shared, Written, lock};
 use crate::error::Error;
@@ -32,6 +32,15 @@ impl<S: Stream> Receiver<S> {
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
         self.advance(Inbox::next)?;
         Ok(self.reader.as_ref().and_then(|reader| reader.inbox.message()))
+    }
+
+    /// Waits for the next message and gives it away, as [`WebSocket::recv_owned`](crate::WebSocket::recv_owned) does.
+    ///
+    /// # Errors
+    /// As [`WebSocket::recv`](crate::WebSocket::recv).
+    pub fn recv_owned(&mut self) -> Result<Option<Payload<'static>>, Error> {
+        self.advance(Inbox::next)?;
+        Ok(self.reader.as_mut().and_then(|reader| reader.inbox.take()))
     }
 
     /// Waits for the next message and takes it as it arrives, as [`WebSocket::reader`](crate::WebSocket::reader) does.

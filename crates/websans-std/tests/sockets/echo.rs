@@ -324,3 +324,27 @@ fn an_idle_connection_does_not_spin() {
         assert!(habits.reads() <= 3, "{} reads", habits.reads());
     });
 }
+
+#[test]
+fn messages_can_be_had_to_keep() {
+    within(30, || {
+        let (ours, theirs) = tcp();
+        let mut asks = End::Client.open(theirs, config(|_| {}));
+        let mut whole = End::Server.open(ours, config(|_| {}));
+        let echo = thread::spawn(move || {
+            let first = whole.recv_owned().unwrap().unwrap();
+            let (mut receiver, sender) = whole.split().unwrap();
+            let second = receiver.recv_owned().unwrap().unwrap();
+            sender.send(first).unwrap();
+            sender.send(second).unwrap();
+            assert!(receiver.recv_owned().unwrap().is_none());
+        });
+        let long = text(300_000);
+        asks.send(&long).unwrap();
+        asks.send(&b"short"[..]).unwrap();
+        assert_eq!(asks.recv().unwrap().map(Owned::from), Some(Owned::Text(long)));
+        assert_eq!(asks.recv().unwrap().map(Owned::from), Some(Owned::Binary(b"short".to_vec())));
+        asks.close(CloseCode::NORMAL, "").unwrap();
+        echo.join().unwrap();
+    });
+}

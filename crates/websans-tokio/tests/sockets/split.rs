@@ -186,3 +186,28 @@ async fn a_dead_peer_is_given_up() {
     assert!(matches!(sender.send("late").await, Err(Error::Send(SendError::Closing))));
     assert_eq!(silent.state(), State::Open);
 }
+
+/// Owned messages, whole and from a half.
+#[tokio::test]
+async fn messages_can_be_had_to_keep() {
+    let (mut server, mut client) = pipe(1 << 10, Config::default());
+    let long = "long ".repeat(20_000);
+    let sent = long.clone();
+    let asks = tokio::spawn(async move {
+        client.send(&sent).await.unwrap();
+        client.send(&b"short"[..]).await.unwrap();
+        for _ in 0..2 {
+            assert!(client.recv().await.unwrap().is_some());
+        }
+        client.close(CloseCode::NORMAL, "").await.unwrap().is_clean()
+    });
+    let first = server.recv_owned().await.unwrap().unwrap();
+    assert_eq!((first.kind(), first.as_bytes()), (Kind::Text, long.as_bytes()));
+    let (mut receiver, sender) = server.split();
+    let second = receiver.recv_owned().await.unwrap().unwrap();
+    assert_eq!((second.kind(), second.as_bytes()), (Kind::Binary, &b"short"[..]));
+    sender.send(first).await.unwrap();
+    sender.send(second).await.unwrap();
+    assert!(receiver.recv_owned().await.unwrap().is_none());
+    assert!(asks.await.unwrap());
+}
