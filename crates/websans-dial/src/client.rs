@@ -4,12 +4,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use websans::Config;
 use websans::handshake::client::Request;
 use websans::handshake::{BuildError, Url};
 
+use crate::basic::basic;
 use crate::limits::Limits;
 use crate::proxy::{Environment, Proxies, Proxy};
 use crate::redirect::Redirects;
@@ -313,12 +312,6 @@ impl Client {
         }
         self.cookies.push_str(cookie);
     }
-}
-
-/// The credentials of a user as RFC 7617 has them. `None` if they hold what it does not allow.
-pub(crate) fn basic(user: &str, password: &str) -> Option<String> {
-    let valid = !user.contains(':') && !user.chars().chain(password.chars()).any(char::is_control);
-    valid.then(|| format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
 }
 
 impl TryFrom<&str> for Client {

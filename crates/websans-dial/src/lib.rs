@@ -72,6 +72,7 @@
 )]
 
 pub mod backoff;
+mod basic;
 mod client;
 mod dial;
 mod error;

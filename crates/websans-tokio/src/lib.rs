@@ -26,6 +26,7 @@ mod connect;
 mod error;
 mod link;
 mod message;
+mod notice;
 mod pool;
 mod reconnect;
 mod reunite;

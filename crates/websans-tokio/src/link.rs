@@ -10,8 +10,8 @@ use tokio::task::coop;
 use websans::{Connection, Hangup, Inbox, Payload, ProtocolError, SendError, State};
 
 use crate::error::{Error, broken_pipe};
+use crate::notice::Notice;
 use crate::pool;
-use crate::serve::Notice;
 use crate::timer::Timer;
 
 /// Goes on to the next message, or the next chunk of one.

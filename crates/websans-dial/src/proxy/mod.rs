@@ -19,7 +19,7 @@ pub use error::{ProxyError, ProxyUrlError, SocksReply};
 pub(crate) use connect::Connect;
 pub(crate) use socks::Socks;
 
-use crate::client::basic;
+use crate::basic::basic;
 
 /// A proxy to connect through.
 ///

@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 
 use websans::Outcome;
 
-use super::notice::{Ended, Notice};
+use crate::notice::{Ended, Notice};
 
 /// The connections of one server.
 #[derive(Debug)]

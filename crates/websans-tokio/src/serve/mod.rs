@@ -3,7 +3,6 @@
 mod doors;
 mod event;
 mod handshake;
-mod notice;
 mod refuse;
 mod served;
 mod server;
@@ -27,7 +26,6 @@ use handshake::Host;
 use refuse::Refusals;
 
 pub use event::{Report, ServeEvent};
-pub(crate) use notice::Notice;
 pub use served::Served;
 pub use server::Server;
 

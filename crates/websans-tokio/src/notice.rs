@@ -1,4 +1,4 @@
-//! [`Notice`]: what a stream of [`serve`](super::serve) has to say to the connection above it.
+//! [`Notice`]: what a stream of [`serve`](crate::serve()) has to say to the connection above it.
 
 use std::fmt;
 use std::io;
@@ -17,12 +17,12 @@ const REASON: &str = "server is going down";
 pub(crate) struct Notice(Arc<dyn Ended>);
 
 /// Who wants to know how a connection ended.
-pub(super) trait Ended: fmt::Debug + Send + Sync {
+pub(crate) trait Ended: fmt::Debug + Send + Sync {
     fn ended(&self, outcome: &Outcome);
 }
 
 impl Notice {
-    pub(super) fn error(to: Arc<dyn Ended>) -> io::Error {
+    pub(crate) fn error(to: Arc<dyn Ended>) -> io::Error {
         io::Error::other(Self(to))
     }
 
