@@ -17,7 +17,21 @@
 //! # }
 //! ```
 //!
-//! No rule of the RFC lives here: the crate reads, writes, wakes, and keeps the core's deadlines.
+//! * [`WebSocket`]: a connection, whole; [`split`](WebSocket::split) makes [`Receiver`] and [`Sender`] of it.
+//! * [`accept()`], [`accept_with`], [`Incoming`]: the server's opening handshake.
+//! * [`connect()`] and [`Client`]: the dialler, with TLS, proxies, redirects and the race of addresses;
+//!   [`handshake()`] over a stream that is there already.
+//! * [`serve()`] and [`Server`]: many connections, at most so many, closed together.
+//! * [`Reconnect`]: a client that connects again.
+//! * The module `stream` (feature): `Stream` and `Sink` of owned messages, under the names of tokio-tungstenite.
+//!
+//! No rule of the RFC lives here: the crate reads, writes, wakes, and keeps the core's deadlines. Every future can be dropped
+//! at any time; each says what that means.
+//!
+//! # Features
+//! * `rustls` (on): TLS by rustls with the provider ring and, unless others are given, the platform's roots.
+//! * `webpki-roots`: `Tls::webpki`, Mozilla's roots.
+//! * `stream`: the module of that name.
 //!
 //! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
 
