@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use websans::handshake::client::Refusal;
-use websans::{Cause, CloseCode, Initiator, Outcome, Timestamp};
+use websans::{Cause, Close, CloseCode, Initiator, Outcome, Timestamp};
 
 use crate::error::{self, ConnectError};
 use crate::proxy::ProxyError;
@@ -148,7 +148,10 @@ impl Backoff {
     }
 
     fn judge_outcome(&self, outcome: &Outcome) -> Verdict {
-        if outcome.cause == Cause::Clean && outcome.initiator == Initiator::Local {
+        // Not the application's doing: a connection that was closed for being idle may be needed again.
+        let idle =
+            outcome.sent.as_ref().is_some_and(|close| *close == Close::new(CloseCode::GOING_AWAY, "idle"));
+        if outcome.cause == Cause::Clean && outcome.initiator == Initiator::Local && !idle {
             return Verdict::Stop;
         }
         match outcome.received.as_ref().and_then(|close| close.code).map(CloseCode::get) {

@@ -270,7 +270,7 @@ impl<S: Stream> WebSocket<S> {
             match next(&mut self.inbox, &mut self.conn) {
                 Ok(true) => {
                     // A peer that always has something more to say does not keep a closing from its end.
-                    if self.conn.state() != State::Open {
+                    if listened && self.conn.state() != State::Open {
                         self.conn.tick(self.clock.now());
                     }
                     return Ok(true);

@@ -38,6 +38,7 @@
 mod accept;
 mod connect;
 mod error;
+mod line;
 mod link;
 mod message;
 mod notice;

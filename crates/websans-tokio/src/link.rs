@@ -1,13 +1,14 @@
 //! [`Link`]: a connection and its transport, and the loop that drives both. The two halves of a split connection share one.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Buf as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop;
-use websans::{Connection, Hangup, Inbox, Payload, ProtocolError, SendError, State};
+use websans::{Connection, Hangup, Inbox, Payload, ProtocolError, SendError, State, Timestamp};
 
 use crate::error::{Error, broken_pipe};
 use crate::notice::Notice;
@@ -33,6 +34,19 @@ pub(crate) struct Link<S> {
     broken: bool,
     /// The peer has ended its side of the transport.
     ended: bool,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few connections have, or only in trouble.
+#[derive(Default)]
+struct Rare {
+    protocol: Option<Box<str>>,
+    /// Since when the transport has not let go what it has taken, or writing has failed.
+    since: Option<Timestamp>,
+    /// Why writing has failed, to be told if nothing else ends the connection.
+    error: Option<io::Error>,
+    /// Nothing else did.
+    tell: bool,
 }
 
 /// Our side of the transport.
@@ -46,7 +60,28 @@ enum Shut {
 impl<S> Link<S> {
     pub(crate) fn new(io: S, conn: Connection, timer: Timer) -> Self {
         let (unflushed, broken, ended) = (false, false, false);
-        Self { io, conn, timer, failure: None, shut: Shut::No, unflushed, broken, ended }
+        Self { io, conn, timer, failure: None, shut: Shut::No, unflushed, broken, ended, rare: None }
+    }
+
+    /// The subprotocol.
+    pub(crate) fn protocol(&self) -> Option<&str> {
+        self.rare.as_ref()?.protocol.as_deref()
+    }
+
+    pub(crate) fn set_protocol(&mut self, protocol: Option<Box<str>>) {
+        if protocol.is_some() {
+            self.rare().protocol = protocol;
+        }
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Bytes that have left when all that is queued now has.
+    pub(crate) fn mark(&self) -> u64 {
+        let stats = self.conn.stats();
+        stats.bytes_sent + stats.bytes_queued as u64
     }
 
     /// Whether writing has failed.
@@ -69,6 +104,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     ) -> Poll<Result<bool, Error>> {
         let mut both = Context::from_waker(both);
         self.conn.wake(self.timer.now());
+        // This call has read: what there is to hand out is not what lay here while the application was busy.
+        let mut fresh = false;
         loop {
             // A connection that always has something to do lets others have their turn.
             let turn = ready!(coop::poll_proceed(cx));
@@ -76,17 +113,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             match next(inbox, &mut self.conn) {
                 Ok(true) => {
                     // A peer that always has something more to say does not keep a closing from its end.
-                    if self.conn.state() != State::Open {
-                        self.conn.tick(self.timer.now());
+                    if fresh && self.conn.state() != State::Open {
+                        self.poll_deadline(&mut both);
                     }
                     turn.made_progress();
                     return Poll::Ready(Ok(true));
                 }
+                // Nor does one that says much and never ends a message keep any deadline from being met.
+                Ok(false) if fresh => {
+                    self.poll_deadline(&mut both);
+                }
                 Ok(false) => {}
                 Err(error) => self.failure = Some(error),
             }
-            // 2. Write what waits, as far as the transport takes it, in as few writes as it can.
-            let _ = self.write_out(&mut both); // reading tells how the transport ended
+            // 2. Write what waits, as far as the transport takes it, in as few writes as it can. If that fails, reading
+            //    tells how the transport ended, unless it has nothing to tell.
+            if let Err(Error::Io(error)) = self.write_out(&mut both) {
+                self.rare().error.get_or_insert(error);
+            }
             // 3. End the transport when its time has come.
             if self.broken && (self.ended || self.conn.state() == State::Closed) {
                 self.conn.abort();
@@ -94,12 +138,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             match self.conn.hangup() {
                 Hangup::NotYet => {}
                 Hangup::ShutdownWrite => self.shutdown(&mut both),
+                // The answer to the peer's Close is still on its way.
+                Hangup::Drop if self.ended && self.unflushed && !self.broken => {}
                 Hangup::Drop => {
                     self.shutdown(&mut both);
                     self.timer.poll(None, &mut both);
                     pool::park(inbox, &mut self.conn);
                     turn.made_progress();
-                    return Poll::Ready(self.failure.take().map_or(Ok(false), |error| Err(error.into())));
+                    let tell = self.rare.as_mut().is_some_and(|rare| mem::take(&mut rare.tell));
+                    let told = if tell { self.rare().error.take() } else { None };
+                    let error = self.failure.take().map(Error::from).or(told.map(Error::from));
+                    return Poll::Ready(error.map_or(Ok(false), Err));
                 }
             }
             if self.conn.state() == State::CloseReceived {
@@ -110,6 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if !self.ended {
                 if let Poll::Ready(read) = self.poll_read(inbox, cx) {
                     turn.made_progress();
+                    fresh = true;
                     match read {
                         Ok(()) => continue,
                         Err(error) => return Poll::Ready(Err(error)),
@@ -117,6 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
                 // That the turn is over says nothing of what has arrived.
                 if !coop::has_budget_remaining() {
+                    cx.waker().wake_by_ref(); // the transport may not know of turns
                     return Poll::Pending;
                 }
             }
@@ -140,6 +191,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 } else {
                     self.conn.wake(self.timer.now());
                     inbox.filled(n);
+                    if self.broken {
+                        // It cannot be answered, but heard.
+                        self.rare().since = Some(self.timer.now());
+                    }
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -167,6 +222,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Waits until all is written that waits. `Err`: the transport takes nothing any more.
     pub(crate) fn poll_flush(&mut self, both: &Waker) -> Poll<Result<(), Error>> {
         self.poll_until(both, |conn| !conn.wants_write(), true)
+    }
+
+    /// Waits until what was queued at the [`mark`](Self::mark) has been written, whatever others have queued since.
+    pub(crate) fn poll_sent(&mut self, mark: u64, both: &Waker) -> Poll<Result<(), Error>> {
+        self.poll_until(both, |conn| !conn.wants_write() || conn.stats().bytes_sent >= mark, true)
     }
 
     /// Waits until a message of `len` bytes can be queued, or never can.
@@ -202,13 +262,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.conn.wake(self.timer.now());
         loop {
             let written = self.write_out(&mut both)?;
-            if done(&self.conn) && (!flush || written) {
+            // While there is more to be written, what the transport has taken leaves with that.
+            if done(&self.conn) && (!flush || written || self.conn.wants_write()) {
+                pool::park_outbox(&mut self.conn);
                 return Poll::Ready(Ok(()));
             }
             if self.conn.hangup() == Hangup::Drop {
                 return Poll::Ready(Err(broken_pipe()));
             }
-            if !self.poll_deadline(&mut both) {
+            if !self.poll_write_deadline(&mut both) {
                 return Poll::Pending;
             }
         }
@@ -229,18 +291,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
             }
         }
-        if self.unflushed && !self.broken {
+        if self.unflushed {
+            if self.broken {
+                return Err(broken_pipe());
+            }
             match Pin::new(&mut self.io).poll_flush(both) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Ok(())) => self.let_go(),
                 Poll::Ready(Err(error)) => return self.fail_write(error),
-                Poll::Pending => return Ok(false),
+                Poll::Pending => {
+                    let now = self.timer.now();
+                    self.rare().since.get_or_insert(now);
+                    return Ok(false);
+                }
             }
         }
         Ok(true)
     }
 
+    /// The transport has let go all that it had taken.
+    fn let_go(&mut self) {
+        self.unflushed = false;
+        if let Some(rare) = &mut self.rare {
+            rare.since = None;
+        }
+    }
+
     fn fail_write(&mut self, error: io::Error) -> Result<bool, Error> {
         self.broken = true;
+        self.rare().since = Some(self.timer.now());
         Err(error.into())
     }
 
@@ -257,6 +335,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Ok(n) => {
                 outbox.advance(n);
+                self.let_go();
                 self.unflushed = true;
                 self.conn.wake(self.timer.now());
             }
@@ -268,11 +347,57 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Judges the time if a deadline has come (`true`), or sees to being woken when it does.
     pub(crate) fn poll_deadline(&mut self, both: &mut Context<'_>) -> bool {
-        let due = self.timer.poll(self.conn.deadline(), both);
+        let due = self.timer.poll(earlier(self.conn.deadline(), self.held_until()), both);
         if due {
-            self.conn.tick(self.timer.now());
+            let now = self.timer.now();
+            self.judge_transport(now);
+            self.conn.tick(now);
         }
         due
+    }
+
+    /// The same for one who writes. Until the closing, whether the peer is alive is for the receiver to say: its answers may
+    /// lie unread.
+    pub(crate) fn poll_write_deadline(&mut self, both: &mut Context<'_>) -> bool {
+        if !matches!(self.conn.state(), State::Open | State::CloseReceived) {
+            return self.poll_deadline(both);
+        }
+        let deadline = earlier(self.conn.write_deadline(), self.held_until());
+        let due = deadline.is_some() && self.timer.poll(deadline, both);
+        if due {
+            let now = self.timer.now();
+            self.judge_transport(now);
+            self.conn.tick_writes(now);
+        }
+        due
+    }
+
+    /// Until when a transport may keep what it has taken, or have failed to write without any other sign of its end.
+    fn held_until(&self) -> Option<Timestamp> {
+        let since = self.rare.as_ref()?.since?;
+        let config = self.conn.config();
+        match (self.conn.state(), self.broken) {
+            (State::CloseSent | State::Closed, true) => None, // the closing has a deadline of its own
+            (State::Open | State::CloseReceived, true) | (State::Closed, false) => {
+                Some(since + config.close_within)
+            }
+            (_, false) => Some(since + config.write_stall),
+        }
+    }
+
+    fn judge_transport(&mut self, now: Timestamp) {
+        if self.held_until().is_none_or(|until| until > now) {
+            return;
+        }
+        self.rare().since = None;
+        if self.broken {
+            self.rare().tell = true;
+            self.conn.abort();
+        } else if self.conn.state() == State::Closed {
+            self.broken = true;
+        } else {
+            self.conn.note_stalled();
+        }
     }
 
     /// Ends our side of the transport. The peer may have gone, so how that went is of no interest.
@@ -294,5 +419,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         send: impl FnOnce(&mut Connection) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         Ok(send(&mut self.conn)?)
+    }
+}
+
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }

@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 
-use bytes::Buf as _;
 use websans::{Connection, Inbox};
 
 /// Buffers of each kind that a thread keeps.
@@ -48,18 +47,29 @@ pub(crate) fn lend_outbox(conn: &mut Connection) {
 
 /// Takes back what a connection that waits does not need.
 pub(crate) fn park(inbox: &mut Inbox, conn: &mut Connection) {
-    let reading = inbox.park().filter(|buffer| buffer.len() <= LARGEST);
-    let writing = if conn.outbox().has_remaining() { None } else { conn.outbox().park() };
-    // A thread that is about to end has no pool any more.
-    let _ = POOL.try_with(|pool| {
-        let pool = &mut *pool.borrow_mut();
-        keep(&mut pool.reading, reading);
-        keep(&mut pool.writing, writing);
-    });
+    let len = conn.config().read_buffer.max(SMALLEST);
+    // One that came about otherwise, for what had been read with the handshake, is of no use to others.
+    if let Some(buffer) = inbox.park().filter(|buffer| buffer.len() == len && len <= LARGEST) {
+        keep(|pool| &mut pool.reading, buffer);
+    }
+    park_outbox(conn);
 }
 
-fn keep(kept: &mut Vec<Vec<u8>>, buffer: Option<Vec<u8>>) {
-    if kept.len() < KEEP {
-        kept.extend(buffer);
+/// Takes back the storage of an outbox that is empty.
+pub(crate) fn park_outbox(conn: &mut Connection) {
+    if let Some(storage) = conn.outbox().park() {
+        keep(|pool| &mut pool.writing, storage);
     }
+}
+
+fn keep(kept: fn(&mut Pool) -> &mut Vec<Vec<u8>>, buffer: Vec<u8>) {
+    // A thread that is about to end has no pool any more.
+    let _ = POOL.try_with(|pool| {
+        let mut pool = pool.borrow_mut();
+        let kept = kept(&mut pool);
+        if kept.len() == KEEP {
+            kept.remove(0); // of another length, perhaps, that nobody asks for any more
+        }
+        kept.push(buffer);
+    });
 }

@@ -45,8 +45,6 @@ use crate::timer::Timer;
 pub struct WebSocket<S> {
     pub(crate) link: Link<S>,
     pub(crate) inbox: Inbox,
-    /// Boxed twice: thin, since few connections have one.
-    pub(crate) protocol: Option<Box<Box<str>>>,
 }
 
 // One connection in hundreds of thousands must stay small.
@@ -62,12 +60,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         early: &[u8],
     ) -> Self {
         let timer = Timer::new();
-        let protocol = negotiated.protocol.take().map(|protocol| Box::new(protocol.into_boxed_str()));
+        let protocol = negotiated.protocol.take().map(String::into_boxed_str);
         let (conn, mut inbox) = websans::open(role, config, negotiated, timer.now());
         if !early.is_empty() {
             inbox.preload(early);
         }
-        Self { link: Link::new(io, conn, timer), inbox, protocol }
+        let mut link = Link::new(io, conn, timer);
+        link.set_protocol(protocol);
+        Self { link, inbox }
     }
 
     /// Waits for the next message, which is lent until the next call. `None`: the connection has ended, and
@@ -279,7 +279,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The subprotocol that was agreed on.
     #[must_use]
     pub fn protocol(&self) -> Option<&str> {
-        self.protocol.as_deref().map(|protocol| &**protocol)
+        self.link.protocol()
     }
 
     /// The stream beneath. Reading or writing there breaks the connection.

@@ -1,5 +1,6 @@
 //! [`Waiting`]: who of a split connection waits for its transport.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
@@ -14,22 +15,44 @@ pub(crate) struct Waiting {
 #[derive(Debug, Default)]
 struct Wakers {
     receiver: Option<Waker>,
-    /// One for each task that has been waiting since all were woken.
-    senders: Vec<Waker>,
+    /// Those of futures that wait to send, by a number that each has until it is dropped.
+    senders: BTreeMap<u64, Waker>,
+    next: u64,
+    /// Those of whoever is polled without a future of ours.
+    others: Vec<Waker>,
 }
 
 impl Waiting {
     pub(crate) fn add_receiver(&self, waker: &Waker) {
-        match &mut self.lock().receiver {
-            Some(known) => known.clone_from(waker),
-            none => *none = Some(waker.clone()),
+        let mut wakers = self.lock();
+        if wakers.receiver.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            let known = wakers.receiver.replace(waker.clone());
+            // To drop a waker may drop its task, and with it a half of this connection.
+            drop(wakers);
+            drop(known);
         }
+    }
+
+    /// Adds the waker of the future with this number, which it gets here if it has none yet.
+    pub(crate) fn add_future(&self, number: &mut Option<u64>, waker: &Waker) {
+        let mut wakers = self.lock();
+        let number = *number.get_or_insert(wakers.next);
+        wakers.next = wakers.next.max(number + 1);
+        let known = wakers.senders.insert(number, waker.clone());
+        drop(wakers);
+        drop(known);
+    }
+
+    /// The future is gone, and must not keep its task.
+    pub(crate) fn remove_future(&self, number: u64) {
+        let known = self.lock().senders.remove(&number);
+        drop(known);
     }
 
     pub(crate) fn add_sender(&self, waker: &Waker) {
         let mut wakers = self.lock();
-        if !wakers.senders.iter().any(|known| known.will_wake(waker)) {
-            wakers.senders.push(waker.clone());
+        if !wakers.others.iter().any(|known| known.will_wake(waker)) {
+            wakers.others.push(waker.clone());
         }
     }
 
@@ -38,9 +61,12 @@ impl Waiting {
         receiver.into_iter().for_each(Waker::wake);
     }
 
+    /// Wakes them in the order in which they came.
     pub(crate) fn wake_senders(&self) {
-        let senders = mem::take(&mut self.lock().senders);
-        senders.into_iter().for_each(Waker::wake);
+        let mut wakers = self.lock();
+        let (senders, others) = (mem::take(&mut wakers.senders), mem::take(&mut wakers.others));
+        drop(wakers);
+        senders.into_values().chain(others).for_each(Waker::wake);
     }
 
     fn lock(&self) -> MutexGuard<'_, Wakers> {

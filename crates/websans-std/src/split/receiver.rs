@@ -109,7 +109,7 @@ impl<S: Stream> Reader<S> {
             match next(&mut self.inbox, &mut conn) {
                 Ok(true) => {
                     // A peer that always has something more to say does not keep a closing from its end.
-                    if conn.state() != State::Open {
+                    if listened && conn.state() != State::Open {
                         conn.tick(shared.clock.now());
                     }
                     return Ok(true);

@@ -77,15 +77,7 @@ impl Connection {
     /// Call it after each wait, when what the transport had to give has been received: a sign of life that has
     /// arrived must not be overlooked because the thread was late. [`wake`](Self::wake) moves time before that.
     pub fn tick(&mut self, now: Timestamp) {
-        let before = self.timers.now;
-        self.wake(now);
-        if self.wants_write() && self.timers.stalled.is_none() {
-            self.timers.stalled = Some(before);
-        }
-        if self.wants_write() {
-            self.outbox.note_wait();
-            self.watch_writes();
-        }
+        self.tick_writes(now);
         match self.state {
             State::Open => {
                 self.keep_alive();
@@ -97,6 +89,20 @@ impl Connection {
                     self.transport = Transport::GivenUp;
                 }
             }
+        }
+    }
+
+    /// [`tick`](Self::tick) for one who writes and does not read meanwhile: only a stalled transport is judged, since the peer's
+    /// sign of life may lie unread.
+    pub fn tick_writes(&mut self, now: Timestamp) {
+        let before = self.timers.now;
+        self.wake(now);
+        if self.wants_write() && self.timers.stalled.is_none() {
+            self.timers.stalled = Some(before);
+        }
+        if self.wants_write() {
+            self.outbox.note_wait();
+            self.watch_writes();
         }
     }
 
@@ -126,6 +132,25 @@ impl Connection {
         }
     }
 
+    /// The transport has let nothing go for [`Config::write_stall`](crate::Config::write_stall): for an adapter whose
+    /// transport has a buffer of its own, as TLS has, so that the outbox is empty and does not show it.
+    pub fn note_stalled(&mut self) {
+        if self.transport != Transport::GivenUp {
+            self.give_up(Cause::WriteStall, "peer does not read");
+        }
+    }
+
+    /// When to call [`tick_writes`](Self::tick_writes) next, at the latest. `None` if nothing waits to be written.
+    #[must_use]
+    pub fn write_deadline(&self) -> Option<Timestamp> {
+        if !self.wants_write() {
+            return None;
+        }
+        // The transport has taken something since the last tick, or has not been watched yet.
+        let since = self.timers.stalled.filter(|_| !self.outbox.has_progressed() || self.is_draining());
+        Some(since.unwrap_or(self.timers.now) + self.config.write_stall)
+    }
+
     /// When to call [`tick`](Self::tick) next, at the latest. `None` only while open, with neither keep-alive nor
     /// idle limit, and nothing to write.
     ///
@@ -134,14 +159,6 @@ impl Connection {
     pub fn deadline(&self) -> Option<Timestamp> {
         let timers = &self.timers;
         let config = &self.config;
-        let stall = match timers.stalled {
-            _ if !self.wants_write() => None,
-            // The transport has taken something since the last tick, or has not been watched yet.
-            since => {
-                let since = since.filter(|_| !self.outbox.has_progressed() || self.is_draining());
-                Some(since.unwrap_or(timers.now) + config.write_stall)
-            }
-        };
         let due = if self.state == State::Open {
             let keepalive = config.keepalive.map(|keepalive| match self.waits_since() {
                 Some(since) => since + keepalive.within,
@@ -151,7 +168,7 @@ impl Connection {
         } else {
             self.waits_since()
         };
-        earlier(stall, due)
+        earlier(self.write_deadline(), due)
     }
 
     /// Any inbound byte is a sign of life.
@@ -206,8 +223,8 @@ impl Connection {
     fn watch_writes(&mut self) {
         let stalled =
             self.timers.stalled.is_some_and(|since| since + self.config.write_stall <= self.timers.now);
-        if stalled && self.transport != Transport::GivenUp {
-            self.give_up(Cause::WriteStall, "peer does not read");
+        if stalled {
+            self.note_stalled();
         }
     }
 
