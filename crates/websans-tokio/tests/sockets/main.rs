@@ -6,3 +6,4 @@ mod accept;
 mod cancel;
 mod pressure;
 mod split;
+mod trouble;
