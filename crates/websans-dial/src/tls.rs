@@ -75,8 +75,13 @@ impl Tls {
     /// # Errors
     /// As there, and [`TlsError::Pem`].
     pub fn roots_from_pem(pem: impl AsRef<[u8]>) -> Result<Self, TlsError> {
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_ref()).collect();
-        Self::roots(certificates.map_err(|_| TlsError::Pem)?)
+        let pem = pem.as_ref();
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        match certificates {
+            Ok(none) if none.is_empty() && !pem.trim_ascii().is_empty() => Err(TlsError::Pem),
+            Ok(certificates) => Self::roots(certificates),
+            Err(_) => Err(TlsError::Pem),
+        }
     }
 
     /// Goes by a configuration as it is: another provider, client certificates, a key log. `http/1.1` is added to its

@@ -153,7 +153,7 @@ impl<S: Stream> WebSocket<S> {
                 return Err(broken_pipe());
             }
             if !self.write_some()? {
-                self.conn.tick(self.clock.now());
+                self.conn.tick_writes(self.clock.now());
             }
         }
         Ok(())

@@ -150,7 +150,7 @@ impl<S: Stream> Shared<S> {
                 }
                 Io::Waited => {
                     let mut conn = self.conn();
-                    conn.tick(self.clock.now());
+                    conn.tick_writes(self.clock.now());
                     if conn.hangup() == Hangup::Drop {
                         drop(conn);
                         self.end();

@@ -359,7 +359,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// The same for one who writes. Until the closing, whether the peer is alive is for the receiver to say: its answers may
     /// lie unread.
     pub(crate) fn poll_write_deadline(&mut self, both: &mut Context<'_>) -> bool {
-        if !matches!(self.conn.state(), State::Open | State::CloseReceived) {
+        if !self.conn.can_send() {
             return self.poll_deadline(both);
         }
         let deadline = earlier(self.conn.write_deadline(), self.held_until());

@@ -642,3 +642,34 @@ fn an_adapter_that_learns_of_a_blocked_transport_starts_the_stall_there() {
         assert_eq!(conn.outcome().unwrap().cause, Cause::WriteStall);
     }
 }
+
+#[test]
+fn who_only_writes_judges_only_what_it_writes() {
+    for end in BOTH {
+        let mut conn = end.open(keepalive(EVERY, WITHIN)).0;
+        assert_eq!(conn.write_deadline(), None);
+        conn.tick(START + EVERY); // asks
+        sent(&mut conn);
+        conn.send("hello").unwrap();
+        // The answer may have come; who has not read does not know.
+        conn.tick_writes(START + EVERY + WITHIN);
+        assert_eq!(conn.state(), State::Open);
+        let stall = conn.write_deadline().unwrap();
+        conn.tick_writes(just_before(stall));
+        assert_eq!(conn.state(), State::Open);
+        conn.tick_writes(stall);
+        assert_eq!(conn.outcome().unwrap().cause, Cause::WriteStall);
+
+        // What has a buffer of its own says so itself.
+        let mut conn = end.open(quiet()).0;
+        conn.note_stalled();
+        assert_eq!((conn.outcome().unwrap().cause, conn.hangup()), (Cause::WriteStall, Hangup::Drop));
+
+        // A closing has its time for everybody.
+        let mut conn = end.open(quiet()).0;
+        conn.close(code(1000), "").unwrap();
+        sent(&mut conn);
+        conn.tick_writes(START + conn.config().close_within);
+        assert_eq!(conn.outcome().unwrap().cause, Cause::CloseTimeout);
+    }
+}

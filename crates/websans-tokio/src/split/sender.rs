@@ -29,13 +29,13 @@ impl<S> Clone for Sender<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
-    /// Sends a message and waits until the transport has taken it, as [`WebSocket::send`] does.
+    /// Sends a message and waits until the transport has taken it, as [`WebSocket::send`](crate::WebSocket::send) does.
     ///
     /// # Errors
-    /// As [`WebSocket::send`].
+    /// As [`WebSocket::send`](crate::WebSocket::send).
     ///
     /// # Cancel safety
-    /// As [`WebSocket::send`].
+    /// As [`WebSocket::send`](crate::WebSocket::send).
     pub fn send<'p>(&self, message: impl Into<Payload<'p>>) -> impl Future<Output = Result<(), Error>> {
         let mut message = Some(message.into());
         let mut mark = None;
@@ -58,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     /// As [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// As [`WebSocket::feed`].
+    /// As [`WebSocket::feed`](crate::WebSocket::feed).
     pub fn feed<'p>(&self, message: impl Into<Payload<'p>>) -> impl Future<Output = Result<(), Error>> {
         let mut message = Some(message.into());
         let mut turn = self.turn();
@@ -84,12 +84,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         self.flush().await
     }
 
-    /// A message to be written piece by piece, as [`WebSocket::writer`] does. While it is under way, clones of this sender
+    /// A message to be written piece by piece, as [`WebSocket::writer`](crate::WebSocket::writer) does. While it is under way, clones of this sender
     /// cannot send ([`SendError::MessageInProgress`]). A writer that is dropped unfinished leaves its message to the next
     /// one, whichever clone's: who cannot go on with it can only close.
     ///
     /// # Errors
-    /// As [`WebSocket::writer`].
+    /// As [`WebSocket::writer`](crate::WebSocket::writer).
     pub fn writer(&mut self, kind: Kind) -> Result<MessageWriter<'_, Self>, Error> {
         let mut both = self.shared.lock();
         if !both.link.conn.can_send() {
@@ -106,10 +106,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     /// Waits until the transport has taken all that had been queued, by whomever, when it was called.
     ///
     /// # Errors
-    /// As [`WebSocket::flush`].
+    /// As [`WebSocket::flush`](crate::WebSocket::flush).
     ///
     /// # Cancel safety
-    /// As [`WebSocket::flush`].
+    /// As [`WebSocket::flush`](crate::WebSocket::flush).
     pub async fn flush(&self) -> Result<(), Error> {
         let mut mark = None;
         let mut turn = self.turn();
@@ -122,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         .await
     }
 
-    /// Sends a Ping, as [`WebSocket::ping`] does.
+    /// Sends a Ping, as [`WebSocket::ping`](crate::WebSocket::ping) does.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -134,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         self.flush().await
     }
 
-    /// Sends a Pong, as [`WebSocket::pong`] does.
+    /// Sends a Pong, as [`WebSocket::pong`](crate::WebSocket::pong) does.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -165,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     /// Sends a Close and does not wait for the peer's.
     ///
     /// # Errors
-    /// As [`WebSocket::start_close`].
+    /// As [`WebSocket::start_close`](crate::WebSocket::start_close).
     ///
     /// # Cancel safety
     /// Dropped, the Close has been queued.

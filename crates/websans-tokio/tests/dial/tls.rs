@@ -184,6 +184,7 @@ async fn a_configuration_of_the_callers() {
 fn settings_that_do_not_hold_are_told() {
     assert!(matches!(Tls::roots([]), Err(TlsError::NoRoots)));
     assert!(matches!(Tls::roots_from_pem(""), Err(TlsError::NoRoots)));
+    assert!(matches!(Tls::roots_from_pem("nonsense"), Err(TlsError::Pem)));
     assert!(matches!(Tls::roots_from_pem("-----BEGIN CERTIFICATE-----\n!\n"), Err(TlsError::Pem)));
     assert!(matches!(Tls::roots([vec![1, 2, 3].into()]), Err(TlsError::Settings(_))));
 }

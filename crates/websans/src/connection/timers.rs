@@ -77,7 +77,7 @@ impl Connection {
     /// Call it after each wait, when what the transport had to give has been received: a sign of life that has
     /// arrived must not be overlooked because the thread was late. [`wake`](Self::wake) moves time before that.
     pub fn tick(&mut self, now: Timestamp) {
-        self.tick_writes(now);
+        self.judge_writes(now);
         match self.state {
             State::Open => {
                 self.keep_alive();
@@ -92,9 +92,17 @@ impl Connection {
         }
     }
 
-    /// [`tick`](Self::tick) for one who writes and does not read meanwhile: only a stalled transport is judged, since the peer's
-    /// sign of life may lie unread.
+    /// [`tick`](Self::tick) for one who writes and does not read meanwhile: until the closing, only a stalled transport is
+    /// judged, since the peer's sign of life may lie unread.
     pub fn tick_writes(&mut self, now: Timestamp) {
+        if self.can_send() {
+            self.judge_writes(now);
+        } else {
+            self.tick(now);
+        }
+    }
+
+    fn judge_writes(&mut self, now: Timestamp) {
         let before = self.timers.now;
         self.wake(now);
         if self.wants_write() && self.timers.stalled.is_none() {
