@@ -84,8 +84,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         self.flush().await
     }
 
-    /// A message to be written piece by piece, as [`WebSocket::writer`](crate::WebSocket::writer) does. While it is under way, clones of this sender
-    /// cannot send ([`SendError::MessageInProgress`]). A writer that is dropped unfinished leaves its message to the next
+    /// A message to be written piece by piece, as [`WebSocket::writer`](crate::WebSocket::writer) does. While it is under way,
+    /// from its first part on, clones of this sender cannot send ([`SendError::MessageInProgress`]). A writer that is dropped unfinished leaves its message to the next
     /// one, whichever clone's: who cannot go on with it can only close.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ pub(super) struct Held {
 impl Inbox {
     /// Goes on to the next piece of a message as it arrives, in bounded memory whatever the message's length:
     /// `true` if [`chunk`](Self::chunk) now lends it, `false` if more bytes must be read first. Messages that begin
-    /// this way are held to [`Config::max_streamed`].
+    /// this way are held to [`Config::max_streamed`](crate::Config::max_streamed).
     ///
     /// # Errors
     /// As [`next`](Self::next); the pieces before have been lent.
