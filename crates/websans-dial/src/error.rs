@@ -21,6 +21,7 @@ pub struct ConnectError {
     host: String,
     address: Option<SocketAddr>,
     cause: Cause,
+    proxied: bool,
 }
 
 /// A step of a dialling.
@@ -76,7 +77,13 @@ pub enum Cause {
 
 impl ConnectError {
     pub(crate) const fn new(step: Step, host: String, address: Option<SocketAddr>, cause: Cause) -> Self {
-        Self { step, host, address, cause }
+        Self { step, host, address, cause, proxied: false }
+    }
+
+    /// The host or the address is a proxy's.
+    pub(crate) const fn proxied(mut self, proxied: bool) -> Self {
+        self.proxied = proxied;
+        self
     }
 
     /// The step that failed.
@@ -138,7 +145,7 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { step, host, address, cause } = self;
+        let Self { step, host, address, cause, proxied } = self;
         f.write_str(match step {
             Step::Proxy if matches!(cause, Cause::ProxyUrl(_)) => "finding the proxy for ",
             Step::Resolve => "looking up ",
@@ -148,7 +155,11 @@ impl fmt::Display for ConnectError {
             Step::Handshake => "the opening handshake with ",
             Step::Redirect => "following a redirection by ",
         })?;
+        let proxied = *proxied && *step != Step::Proxy;
         match address {
+            // The host is the target's; the way to it leads through the proxy's address.
+            Some(address) if proxied => write!(f, "{host}, through the proxy at {address},")?,
+            None if proxied => write!(f, "the proxy {host}")?,
             Some(address) if address.ip().to_string() == *host => write!(f, "{address}")?,
             Some(address) => write!(f, "{address} ({host})")?,
             None => f.write_str(host)?,

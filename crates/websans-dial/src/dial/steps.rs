@@ -169,6 +169,7 @@ impl Dial {
             Step::Resolve | Step::Connect => None,
             _ => self.address,
         };
-        ConnectError::new(step, host.to_owned(), address, cause)
+        let own = matches!((step, &self.stage), (Step::Resolve, Stage::ResolveTarget));
+        ConnectError::new(step, host.to_owned(), address, cause).proxied(self.proxy.is_some() && !own)
     }
 }

@@ -157,6 +157,23 @@ fn some_failures_would_repeat_for_ever() {
     assert_eq!(Backoff::new().after(&error, START, MOST), Next::Stop);
 }
 
+/// Nobody asked for that end: the limit of idleness is reached when there is nothing to say, and there may be again.
+#[test]
+fn a_connection_that_was_closed_for_being_idle_comes_back() {
+    let mut config = Config::default();
+    (config.keepalive, config.idle) = (None, Some(Duration::from_secs(60)));
+    let role = Role::Client(Box::new(|| [0; 4]));
+    let (mut connection, mut inbox) = open(role, config, Negotiated::default(), START);
+    connection.tick(START + Duration::from_secs(60));
+    connection.outbox().take_chunk();
+    inbox.preload(&[0x88, 2, 0x03, 0xe9]);
+    assert_eq!(inbox.next(&mut connection), Ok(false));
+    connection.eof();
+    let outcome = connection.outcome().unwrap();
+    assert!(outcome.is_clean());
+    assert!(matches!(Backoff::new().after(outcome, START, MOST), Next::Retry(_)));
+}
+
 #[test]
 fn who_closes_the_connection_does_not_want_it_back() {
     let role = Role::Client(Box::new(|| [0; 4]));

@@ -305,3 +305,17 @@ proptest! {
         let _ = dial.poll(START);
     }
 }
+
+/// Whoever reads the error must know that the address is not the server's.
+#[test]
+fn errors_say_that_there_is_a_proxy() {
+    let mut dial = through("http://proxy.example:3128", "ws://one.example/x");
+    connect(&mut dial);
+    request(&mut dial);
+    feed(&mut dial, b"HTTP/1.1 200 OK\r\n\r\n", usize::MAX);
+    answer(&mut dial, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    let error = failure(&mut dial);
+    let text = error.to_string();
+    assert!(text.starts_with("the opening handshake with one.example, through the proxy at "), "{text}");
+    assert!(text.ends_with(" failed: the server answered with status 404"), "{text}");
+}
