@@ -11,10 +11,21 @@ use websans_tokio::{CloseCode, Config, Error, Kind, Message, Negotiated, Outcome
 
 use crate::support::keys;
 
-/// Awaits a future, or polls a new one each time.
+/// Awaits a future, or polls a new one each time. One that was dropped wakes nobody, so that is done here.
 macro_rules! go {
     ($stubborn:expr, $future:expr) => {
-        if $stubborn { poll_fn(|cx| pin!($future).poll(cx)).await } else { $future.await }
+        if $stubborn {
+            poll_fn(|cx| {
+                let polled = pin!($future).poll(cx);
+                if polled.is_pending() {
+                    cx.waker().wake_by_ref();
+                }
+                polled
+            })
+            .await
+        } else {
+            $future.await
+        }
     };
 }
 
