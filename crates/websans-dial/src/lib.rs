@@ -59,7 +59,8 @@
 //!             n => dial.filled(n),
 //!         },
 //!         Action::Open(opened) => break opened,
-//!         _ => unimplemented!("TLS, and waiting"),
+//!         // TLS, turns and redirections, which this client has not asked for.
+//!         other => return Err(format!("{other:?} is for adapters").into()),
 //!     }
 //! };
 //! assert_eq!(opened.negotiated.protocol, None);

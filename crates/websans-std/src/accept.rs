@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 
 use websans::handshake::HandshakeError;
-use websans::handshake::server::{Acceptor, Choice, Offer, Request, Response};
+use websans::handshake::server::{Acceptor, Choice, Handshake, Request, Response};
 use websans::{Clock, Config, Role};
 
 use crate::error::Error;
@@ -44,29 +44,6 @@ where
     F: for<'r> FnOnce(&'r Handshake<'r>) -> Result<Choice<'r>, Response>,
 {
     Incoming::read(io, Config::default())?.decide(decide)
-}
-
-/// A valid handshake that waits for a decision: the [`Request`] and what the client offers in it.
-#[derive(Debug)]
-pub struct Handshake<'r> {
-    request: &'r Request<'r>,
-    offer: Offer<'r>,
-}
-
-impl<'r> Handshake<'r> {
-    /// The subprotocols that the client speaks, the one it likes best first.
-    #[must_use]
-    pub fn protocols(&self) -> &[&'r str] {
-        self.offer.protocols()
-    }
-}
-
-impl<'r> std::ops::Deref for Handshake<'r> {
-    type Target = Request<'r>;
-
-    fn deref(&self) -> &Request<'r> {
-        self.request
-    }
 }
 
 /// A request that has arrived and waits for its answer: the handshake in two steps.
@@ -153,8 +130,8 @@ impl<S: Stream> Incoming<S> {
         let mut out = Vec::new();
         let decided = (|| {
             let request = self.acceptor.request()?;
-            let handshake = Handshake { offer: request.check()?, request: &request };
-            Ok(decide(&handshake).map(|choice| handshake.offer.clone().accept(&choice, &mut out)))
+            let handshake = request.handshake()?;
+            Ok(decide(&handshake).map(|choice| handshake.offer().clone().accept(&choice, &mut out)))
         })();
         match decided {
             Err(error) => Err(self.refuse(error)),

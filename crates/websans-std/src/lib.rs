@@ -37,7 +37,7 @@ mod tls;
 mod transport;
 mod wait;
 
-pub use accept::{Handshake, Incoming, accept, accept_with};
+pub use accept::{Incoming, accept, accept_with};
 pub use connect::{connect, handshake};
 pub use error::Error;
 pub use message::{MessageReader, MessageWriter, Parts, Source};
@@ -47,6 +47,7 @@ pub use stream::{CloneStream, Stream};
 #[cfg(feature = "rustls")]
 pub use tls::TlsStream;
 pub use transport::Transport;
+pub use websans::handshake::server::Handshake;
 pub use websans::{
     Cause, Close, CloseCode, Config, Initiator, Keepalive, Kind, Message, Negotiated, Outcome, Payload,
     Prepared, ProtocolError, Reply, Role, SendError, State, Stats, handshake,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{timeout, timeout_at};
 use websans::handshake::HandshakeError;
-use websans::handshake::server::{Acceptor, Choice, Offer, Request, Response};
+use websans::handshake::server::{Acceptor, Choice, Handshake, Request, Response};
 use websans::{Config, Role};
 
 use crate::error::Error;
@@ -60,29 +60,6 @@ where
     F: for<'r> AsyncFnOnce(Handshake<'r>) -> Result<Choice<'r>, Response>,
 {
     Incoming::read(io, Config::default()).await?.decide(decide).await
-}
-
-/// A valid handshake that waits for a decision: the [`Request`] and what the client offers in it.
-#[derive(Debug)]
-pub struct Handshake<'r> {
-    request: &'r Request<'r>,
-    offer: Offer<'r>,
-}
-
-impl<'r> Handshake<'r> {
-    /// The subprotocols that the client speaks, the one it likes best first.
-    #[must_use]
-    pub fn protocols(&self) -> &[&'r str] {
-        self.offer.protocols()
-    }
-}
-
-impl<'r> std::ops::Deref for Handshake<'r> {
-    type Target = Request<'r>;
-
-    fn deref(&self) -> &Request<'r> {
-        self.request
-    }
 }
 
 /// A request that has arrived and waits for its answer: the handshake in two steps.
@@ -202,9 +179,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         }
         let decided = {
             let request = self.acceptor.request()?;
-            let offer = request.check()?;
-            let decided = decide(Handshake { offer: offer.clone(), request: &request }).await;
-            decided.map(|choice| offer.accept(&choice, &mut out))
+            let handshake = request.handshake()?;
+            let decided = decide(handshake.clone()).await;
+            decided.map(|choice| handshake.offer().clone().accept(&choice, &mut out))
         };
         match decided {
             Err(response) => self.respond(&response).await.map(|()| None),

@@ -54,7 +54,7 @@ mod timer;
 mod transport;
 mod waiting;
 
-pub use accept::{Handshake, Incoming, accept, accept_with};
+pub use accept::{Incoming, accept, accept_with};
 pub use connect::{connect, handshake};
 pub use error::Error;
 pub use message::{MessageReader, MessageWriter, Parts, Source};
@@ -64,6 +64,7 @@ pub use serve::{Report, ServeEvent, Served, Server, serve};
 pub use socket::WebSocket;
 pub use split::{Receiver, Sender};
 pub use transport::Transport;
+pub use websans::handshake::server::Handshake;
 pub use websans::{
     Cause, Close, CloseCode, Config, Initiator, Keepalive, Kind, Message, Negotiated, Outcome, Payload,
     Prepared, ProtocolError, Reply, Role, SendError, State, Stats, handshake,

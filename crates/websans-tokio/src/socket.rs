@@ -126,7 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// It waits while more than [`Config::max_outbox`] waits to be written, and then until the transport has taken the
     /// message. It does not receive meanwhile: two ends that both send in bulk need [`split`](Self::split), or each
-    /// waits for the other to read.
+    /// waits for the other to read. Nor does it judge whether the peer lives, whose answers may lie unread: only
+    /// [`Config::write_stall`] counts.
     ///
     /// # Errors
     /// [`Error::Send`] if it cannot be sent, [`Error::Io`] if the transport failed or the peer does not read.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::task::JoinHandle;
 use websans_tokio::{CloseCode, Config, Error, Kind, Message, Negotiated, Outcome, Role, WebSocket};
 
 use crate::support::keys;
@@ -99,50 +100,62 @@ async fn peer(io: DuplexStream) -> Outcome {
     socket.outcome().unwrap().clone()
 }
 
-/// What a server writes while it does all that it can do.
-async fn whole(size: usize, stubborn: bool) -> Vec<u8> {
+/// What a server does with what receives and what sends, which may be one: all that it can do, up to the closing.
+macro_rules! serve {
+    ($stubborn:expr, $receiver:expr, $sender:expr) => {
+        for size in SIZES {
+            let message = go!($stubborn, async { $receiver.recv().await.map(owned) }).unwrap().unwrap();
+            assert_eq!(message, payload(size));
+            let before = $sender.stats().messages_sent;
+            go!($stubborn, async {
+                // Whether a dropped `send` has queued its message is in the counters.
+                if $sender.stats().messages_sent == before {
+                    $sender.send(&message).await
+                } else {
+                    $sender.flush().await
+                }
+            })
+            .unwrap();
+        }
+        let mut message = Vec::new();
+        let mut reader = $receiver.reader().await.unwrap().unwrap();
+        loop {
+            let mut piece = [0; 999];
+            match go!($stubborn, reader.read(&mut piece)).unwrap() {
+                0 => break,
+                n => message.extend_from_slice(&piece[..n]),
+            }
+        }
+        let mut writer = $sender.writer(Kind::Binary).unwrap();
+        let mut rest = &message[..];
+        while !rest.is_empty() {
+            let n = go!($stubborn, writer.write(rest)).unwrap();
+            rest = &rest[n..];
+        }
+        go!($stubborn, writer.flush()).unwrap();
+        go!($stubborn, writer.finish()).unwrap();
+        drop(writer);
+        for _ in 0..20 {
+            let message = payload(300);
+            go!($stubborn, $sender.feed(&message)).unwrap();
+        }
+        go!($stubborn, $sender.flush()).unwrap();
+    };
+}
+
+/// A server over a pipe of `size` bytes, what it writes, and its peer.
+fn recorded(size: usize) -> (WebSocket<Recorder>, Arc<Mutex<Vec<u8>>>, JoinHandle<Outcome>) {
     let (a, b) = tokio::io::duplex(size);
     let written = Arc::<Mutex<Vec<u8>>>::default();
     let io = Recorder { io: a, written: Arc::clone(&written) };
-    let peer = tokio::spawn(peer(b));
-    let mut socket = WebSocket::from_handshake(io, Role::Server, config(), Negotiated::default(), &[]);
-    for size in SIZES {
-        let message = go!(stubborn, async { socket.recv().await.map(owned) }).unwrap().unwrap();
-        assert_eq!(message, payload(size));
-        let before = socket.stats().messages_sent;
-        go!(stubborn, async {
-            // Whether a dropped `send` has queued its message is in the counters.
-            if socket.stats().messages_sent == before {
-                socket.send(&message).await
-            } else {
-                socket.flush().await
-            }
-        })
-        .unwrap();
-    }
-    let mut message = Vec::new();
-    let mut reader = socket.reader().await.unwrap().unwrap();
-    loop {
-        let mut piece = [0; 999];
-        match go!(stubborn, reader.read(&mut piece)).unwrap() {
-            0 => break,
-            n => message.extend_from_slice(&piece[..n]),
-        }
-    }
-    let mut writer = socket.writer(Kind::Binary).unwrap();
-    let mut rest = &message[..];
-    while !rest.is_empty() {
-        let n = go!(stubborn, writer.write(rest)).unwrap();
-        rest = &rest[n..];
-    }
-    go!(stubborn, writer.flush()).unwrap();
-    go!(stubborn, writer.finish()).unwrap();
-    drop(writer);
-    for _ in 0..20 {
-        let message = payload(300);
-        go!(stubborn, socket.feed(&message)).unwrap();
-    }
-    go!(stubborn, socket.flush()).unwrap();
+    let socket = WebSocket::from_handshake(io, Role::Server, config(), Negotiated::default(), &[]);
+    (socket, written, tokio::spawn(peer(b)))
+}
+
+/// What a server writes while it does all that it can do.
+async fn whole(size: usize, stubborn: bool) -> Vec<u8> {
+    let (mut socket, written, peer) = recorded(size);
+    serve!(stubborn, socket, socket);
     let outcome = go!(stubborn, async { socket.close(CloseCode::NORMAL, "done").await.cloned() }).unwrap();
     assert!(outcome.is_clean());
     assert!(go!(stubborn, async { socket.recv().await.map(owned) }).unwrap().is_none());
@@ -153,48 +166,9 @@ async fn whole(size: usize, stubborn: bool) -> Vec<u8> {
 
 /// The same with the two halves.
 async fn halves(size: usize, stubborn: bool) -> Vec<u8> {
-    let (a, b) = tokio::io::duplex(size);
-    let written = Arc::<Mutex<Vec<u8>>>::default();
-    let io = Recorder { io: a, written: Arc::clone(&written) };
-    let peer = tokio::spawn(peer(b));
-    let socket = WebSocket::from_handshake(io, Role::Server, config(), Negotiated::default(), &[]);
+    let (socket, written, peer) = recorded(size);
     let (mut receiver, mut sender) = socket.split();
-    for size in SIZES {
-        let message = go!(stubborn, async { receiver.recv().await.map(owned) }).unwrap().unwrap();
-        assert_eq!(message, payload(size));
-        let before = sender.stats().messages_sent;
-        go!(stubborn, async {
-            if sender.stats().messages_sent == before {
-                sender.send(&message).await
-            } else {
-                sender.flush().await
-            }
-        })
-        .unwrap();
-    }
-    let mut message = Vec::new();
-    let mut reader = receiver.reader().await.unwrap().unwrap();
-    loop {
-        let mut piece = [0; 999];
-        match go!(stubborn, reader.read(&mut piece)).unwrap() {
-            0 => break,
-            n => message.extend_from_slice(&piece[..n]),
-        }
-    }
-    let mut writer = sender.writer(Kind::Binary).unwrap();
-    let mut rest = &message[..];
-    while !rest.is_empty() {
-        let n = go!(stubborn, writer.write(rest)).unwrap();
-        rest = &rest[n..];
-    }
-    go!(stubborn, writer.flush()).unwrap();
-    go!(stubborn, writer.finish()).unwrap();
-    drop(writer);
-    for _ in 0..20 {
-        let message = payload(300);
-        go!(stubborn, sender.feed(&message)).unwrap();
-    }
-    go!(stubborn, sender.flush()).unwrap();
+    serve!(stubborn, receiver, sender);
     drop(receiver);
     let outcome = go!(stubborn, sender.close(CloseCode::NORMAL, "done")).unwrap();
     assert!(outcome.is_clean());

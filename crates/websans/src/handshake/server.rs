@@ -31,6 +31,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Deref;
 
 use super::authority::Authority;
 use super::error::HandshakeError;
@@ -239,12 +240,49 @@ impl<'b> Request<'b> {
         check(self.method, self.version, &self.headers)
     }
 
+    /// [`check`](Self::check), with the request kept at hand: for adapters that let the application decide.
+    ///
+    /// # Errors
+    /// As [`check`] has them.
+    pub fn handshake(&self) -> Result<Handshake<'_>, HandshakeError> {
+        Ok(Handshake { offer: self.check()?, request: self })
+    }
+
     /// Checks `Origin` against a policy: [`OriginPolicy::check`] with the parts of this request.
     ///
     /// # Errors
     /// [`HandshakeError::OriginRefused`].
     pub fn check_origin(&self, policy: &OriginPolicy) -> Result<(), HandshakeError> {
         policy.check(self.headers.named("origin"), self.host)
+    }
+}
+
+/// A valid handshake that waits for a decision: the [`Request`] and what the client offers in it.
+#[derive(Clone, Debug)]
+pub struct Handshake<'r> {
+    request: &'r Request<'r>,
+    offer: Offer<'r>,
+}
+
+impl<'r> Handshake<'r> {
+    /// The subprotocols that the client speaks, the one it likes best first.
+    #[must_use]
+    pub fn protocols(&self) -> &[&'r str] {
+        self.offer.protocols()
+    }
+
+    /// The offer, to be [accepted](Offer::accept).
+    #[must_use]
+    pub const fn offer(&self) -> &Offer<'r> {
+        &self.offer
+    }
+}
+
+impl<'r> Deref for Handshake<'r> {
+    type Target = Request<'r>;
+
+    fn deref(&self) -> &Request<'r> {
+        self.request
     }
 }
 
