@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use websans::Config;
+use websans::deflate::Extension;
 use websans::handshake::client::Request;
 use websans::handshake::{BuildError, Url};
 
@@ -55,6 +56,7 @@ pub struct Client {
     host: Option<String>,
     origin: Option<String>,
     protocols: Vec<String>,
+    deflate: Option<Extension>,
     addresses: Option<Arc<[SocketAddr]>>,
     pub(crate) proxies: Proxies,
     pub(crate) redirects: Redirects,
@@ -87,6 +89,7 @@ impl Client {
             host: None,
             origin: None,
             protocols: Vec::new(),
+            deflate: None,
             addresses: None,
             proxies: Proxies::None,
             redirects: Redirects::default(),
@@ -179,6 +182,18 @@ impl Client {
             return Err(BuildError::ProtocolRepeated);
         }
         self.protocols.push(protocol.to_owned());
+        Ok(self)
+    }
+
+    /// Offers permessage-deflate (RFC 7692), by `Deflate` of the crate `websans-deflate`, say. With `None`, the default,
+    /// it is not offered: [`websans::deflate::Config`] says why.
+    ///
+    /// # Errors
+    /// [`BuildError::WindowBits`] if a window is not from 9 to 15.
+    pub fn deflate(mut self, extension: impl Into<Option<Extension>>) -> Result<Self, BuildError> {
+        let extension = extension.into();
+        Self::judge(|request| request.deflate(extension.clone()))?;
+        self.deflate = extension;
         Ok(self)
     }
 
@@ -298,7 +313,7 @@ impl Client {
         if let Some(origin) = &self.origin {
             request = request.origin(origin)?;
         }
-        Ok(request)
+        request.deflate(self.deflate.clone())
     }
 
     /// Lets the core judge one part of a request.

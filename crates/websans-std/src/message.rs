@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, Read, Write};
 
-use websans::{Inbox, Kind, Payload, SendError};
+use websans::deflate::Flush;
+use websans::{Connection, Inbox, Kind, Payload, SendError};
 
 use crate::error::Error;
 
@@ -21,7 +22,7 @@ pub trait Source {
 pub trait Parts {
     /// Sends a part.
     #[doc(hidden)]
-    fn send_part(&mut self, part: Payload<'_>, last: bool) -> Result<(), Error>;
+    fn send_part(&mut self, part: Payload<'_>, flush: Flush) -> Result<(), Error>;
 
     /// The writer of a message is gone.
     #[doc(hidden)]
@@ -95,6 +96,15 @@ impl<S: Source> Read for MessageReader<'_, S> {
     }
 }
 
+/// Queues a part as far as `flush` says.
+pub(crate) fn queue_part(conn: &mut Connection, part: Payload<'_>, flush: Flush) -> Result<(), SendError> {
+    if flush == Flush::Sync && part.as_bytes().is_empty() {
+        return conn.flush_part();
+    }
+    conn.send_part(part, flush == Flush::End)?;
+    if flush == Flush::Sync { conn.flush_part() } else { Ok(()) }
+}
+
 /// A message that is written as it comes about, in frames of about [`MessageWriter::FRAME`] bytes.
 ///
 /// Call [`finish`](Self::finish) at its end. Dropped without, it leaves the message unfinished: nothing but another
@@ -103,6 +113,7 @@ impl<S: Source> Read for MessageReader<'_, S> {
 pub struct MessageWriter<'a, P: Parts> {
     parts: &'a mut P,
     kind: Kind,
+    compress: Option<bool>,
     buffer: Vec<u8>,
 }
 
@@ -111,7 +122,15 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
     pub const FRAME: usize = 16 << 10;
 
     pub(crate) fn new(parts: &'a mut P, kind: Kind) -> Self {
-        Self { parts, kind, buffer: Vec::new() }
+        Self { parts, kind, compress: None, buffer: Vec::new() }
+    }
+
+    /// Says whether this message is to be compressed, if compression was agreed on: see [`Payload::compress`]. It must be
+    /// said before anything is written.
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = Some(compress);
+        self
     }
 
     /// Ends the message and sends what is left of it.
@@ -119,12 +138,12 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
     /// # Errors
     /// As [`WebSocket::send`](crate::WebSocket::send).
     pub fn finish(self) -> Result<(), Error> {
-        self.parts.send_part(Payload::new(self.kind, &self.buffer), true)
+        self.parts.send_part(part(self.kind, self.compress, &self.buffer), Flush::End)
     }
 
-    fn send(&mut self, bytes: Option<&[u8]>) -> io::Result<()> {
-        let part = bytes.unwrap_or(&self.buffer);
-        self.parts.send_part(Payload::new(self.kind, part), false).map_err(into_io)?;
+    fn send(&mut self, bytes: Option<&[u8]>, flush: Flush) -> io::Result<()> {
+        let part = part(self.kind, self.compress, bytes.unwrap_or(&self.buffer));
+        self.parts.send_part(part, flush).map_err(into_io)?;
         if bytes.is_none() {
             self.buffer.clear();
         }
@@ -145,17 +164,25 @@ impl<P: Parts> Write for MessageWriter<'_, P> {
             return Ok(bytes.len());
         }
         if !self.buffer.is_empty() {
-            self.send(None)?;
+            self.send(None, Flush::None)?;
             // The buffer is empty now; what is left is small or goes as it is.
             return self.write(bytes);
         }
         let n = bytes.len().min(4 * Self::FRAME);
-        self.send(bytes.get(..n))?;
+        self.send(bytes.get(..n), Flush::None)?;
         Ok(n)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() { Ok(()) } else { self.send(None) }
+        self.send(None, Flush::Sync)
+    }
+}
+
+fn part(kind: Kind, compress: Option<bool>, bytes: &[u8]) -> Payload<'_> {
+    let part = Payload::new(kind, bytes);
+    match compress {
+        Some(compress) => part.compress(compress),
+        None => part,
     }
 }
 

@@ -6,13 +6,14 @@ use std::net::Shutdown;
 use std::sync::Arc;
 
 use bytes::Buf;
+use websans::deflate::Flush;
 use websans::{
     Clock, Close, CloseCode, Config, Connection, Hangup, Inbox, Kind, Message, Negotiated, Outcome, Payload,
     Prepared, ProtocolError, Role, SendError, State, Stats,
 };
 
 use crate::error::Error;
-use crate::message::{MessageReader, MessageWriter, Parts, Source};
+use crate::message::{MessageReader, MessageWriter, Parts, Source, queue_part};
 use crate::split::{self, Receiver, Sender};
 use crate::stream::{CloneStream, Stream};
 use crate::wait::{Held, Io, RETRY, Waits};
@@ -421,9 +422,9 @@ impl<S: Stream> Source for WebSocket<S> {
 }
 
 impl<S: Stream> Parts for WebSocket<S> {
-    fn send_part(&mut self, part: Payload<'_>, last: bool) -> Result<(), Error> {
+    fn send_part(&mut self, part: Payload<'_>, flush: Flush) -> Result<(), Error> {
         self.make_room(part.as_bytes().len())?;
-        self.conn.send_part(part, last)?;
+        queue_part(&mut self.conn, part, flush)?;
         self.flush()
     }
 }

@@ -5,7 +5,9 @@
 //!
 //! [RFC 1951 §3.2.4]: https://www.rfc-editor.org/rfc/rfc1951#section-3.2.4
 
-use websans::deflate::{Codec, Decode, Decoded, Encode, Parameters};
+use websans::deflate::{
+    Codec, Config, Decode, Decoded, Encode, Extension, Flush, Parameters, Proposal, Provider,
+};
 use websans::{Kind, Negotiated, ProtocolError};
 
 /// What a handshake that agreed on permessage-deflate hands over, with stored blocks for a codec.
@@ -16,15 +18,44 @@ use websans::{Kind, Negotiated, ProtocolError};
 pub fn negotiated(from: usize) -> Negotiated {
     let mut negotiated = Negotiated::default();
     negotiated.deflate = Some(Parameters::default());
-    negotiated.codec = Some(Codec::new(Box::new(Store { from }), Box::<Unstore>::default()));
+    negotiated.codec = Some(codec(from));
     negotiated
+}
+
+fn codec(from: usize) -> Codec {
+    Codec::new(Box::new(Store { from }), Box::<Unstore>::default())
+}
+
+/// For handshakes that are to agree on what `config` says.
+#[must_use]
+pub fn extension(config: Config) -> Extension {
+    Stored(config).into()
+}
+
+#[derive(Clone, Debug)]
+struct Stored(Config);
+
+impl Provider for Stored {
+    fn propose(&self) -> Box<dyn Proposal> {
+        Box::new(self.clone())
+    }
+}
+
+impl Proposal for Stored {
+    fn config(&self) -> Config {
+        self.0
+    }
+
+    fn codec(self: Box<Self>, _: bool, _: Parameters) -> Codec {
+        codec(0)
+    }
 }
 
 /// `payload` as the payload of a compressed message.
 #[must_use]
 pub fn deflate(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    Store { from: 0 }.encode(payload, true, &mut out);
+    Store { from: 0 }.encode(payload, Flush::End, &mut out);
     out
 }
 
@@ -47,7 +78,7 @@ impl Encode for Store {
         self.from == 0 || len.is_some_and(|len| len >= self.from)
     }
 
-    fn encode(&mut self, payload: &[u8], last: bool, out: &mut Vec<u8>) {
+    fn encode(&mut self, payload: &[u8], flush: Flush, out: &mut Vec<u8>) {
         for block in payload.chunks(0xFFFF) {
             let len = u16::try_from(block.len()).unwrap_or(u16::MAX);
             out.push(0); // BFINAL = 0, BTYPE = 00, and the bits up to the next byte
@@ -55,7 +86,7 @@ impl Encode for Store {
             out.extend_from_slice(&(!len).to_le_bytes());
             out.extend_from_slice(block);
         }
-        if last {
+        if flush == Flush::End {
             // An empty stored block without the 00 00 FF FF that RFC 7692 §7.2.1 strips.
             out.push(0);
         }

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
-use websans::{Inbox, Kind, Payload, SendError};
+use websans::deflate::Flush;
+use websans::{Connection, Inbox, Kind, Payload, SendError};
 
 use crate::error::Error;
 
@@ -25,7 +26,8 @@ pub trait Source: Unpin {
 pub trait Parts: Unpin {
     /// Queues a part, once there is room for it.
     #[doc(hidden)]
-    fn poll_part(&mut self, cx: &mut Context<'_>, part: Payload<'_>, last: bool) -> Poll<Result<(), Error>>;
+    fn poll_part(&mut self, cx: &mut Context<'_>, part: Payload<'_>, flush: Flush)
+    -> Poll<Result<(), Error>>;
 
     /// Writes all that waits.
     #[doc(hidden)]
@@ -125,6 +127,15 @@ impl<S: Source> AsyncRead for MessageReader<'_, S> {
     }
 }
 
+/// Queues a part as far as `flush` says.
+pub(crate) fn queue_part(conn: &mut Connection, part: Payload<'_>, flush: Flush) -> Result<(), SendError> {
+    if flush == Flush::Sync && part.as_bytes().is_empty() {
+        return conn.flush_part();
+    }
+    conn.send_part(part, flush == Flush::End)?;
+    if flush == Flush::Sync { conn.flush_part() } else { Ok(()) }
+}
+
 /// A message that is written as it comes about, in frames of about [`MessageWriter::FRAME`] bytes.
 ///
 /// Call [`finish`](Self::finish), or `shutdown`, at its end. Dropped without, it leaves the message unfinished: nothing but
@@ -138,6 +149,7 @@ impl<S: Source> AsyncRead for MessageReader<'_, S> {
 pub struct MessageWriter<'a, P: Parts> {
     parts: &'a mut P,
     kind: Kind,
+    compress: Option<bool>,
     buffer: Vec<u8>,
     finished: bool,
 }
@@ -147,7 +159,15 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
     pub const FRAME: usize = 16 << 10;
 
     pub(crate) fn new(parts: &'a mut P, kind: Kind) -> Self {
-        Self { parts, kind, buffer: Vec::new(), finished: false }
+        Self { parts, kind, compress: None, buffer: Vec::new(), finished: false }
+    }
+
+    /// Says whether this message is to be compressed, if compression was agreed on: see [`Payload::compress`]. It must be
+    /// said before anything is written.
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = Some(compress);
+        self
     }
 
     /// Ends the message and waits until the transport has taken what is left of it. Once is enough.
@@ -163,7 +183,8 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if !self.finished {
-            ready!(self.parts.poll_part(cx, Payload::new(self.kind, &self.buffer), true))?;
+            let part = part(self.kind, self.compress, &self.buffer);
+            ready!(self.parts.poll_part(cx, part, Flush::End))?;
             self.finished = true;
             self.buffer = Vec::new();
         }
@@ -171,10 +192,10 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
     }
 
     /// Queues what has been gathered.
-    fn poll_gathered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.buffer.is_empty() {
-            let part = Payload::new(self.kind, &self.buffer);
-            ready!(self.parts.poll_part(cx, part, false)).map_err(into_io)?;
+    fn poll_gathered(&mut self, cx: &mut Context<'_>, flush: Flush) -> Poll<io::Result<()>> {
+        if !self.buffer.is_empty() || flush == Flush::Sync {
+            let part = part(self.kind, self.compress, &self.buffer);
+            ready!(self.parts.poll_part(cx, part, flush)).map_err(into_io)?;
             self.buffer.clear();
         }
         Poll::Ready(Ok(()))
@@ -196,22 +217,30 @@ impl<P: Parts> AsyncWrite for MessageWriter<'_, P> {
             self.buffer.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
-        ready!(self.poll_gathered(cx))?;
+        ready!(self.poll_gathered(cx, Flush::None))?;
         let n = bytes.len().min(4 * Self::FRAME);
-        let part = Payload::new(self.kind, bytes.get(..n).unwrap_or_default());
-        ready!(self.parts.poll_part(cx, part, false)).map_err(into_io)?;
+        let part = part(self.kind, self.compress, bytes.get(..n).unwrap_or_default());
+        ready!(self.parts.poll_part(cx, part, Flush::None)).map_err(into_io)?;
         // As far as the transport takes it at once. Whether it fails is told by what waits for it.
         let _ = self.parts.poll_flush(cx);
         Poll::Ready(Ok(n))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_gathered(cx))?;
+        ready!(self.poll_gathered(cx, Flush::Sync))?;
         self.parts.poll_flush(cx).map_err(into_io)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_finish(cx).map_err(into_io)
+    }
+}
+
+fn part(kind: Kind, compress: Option<bool>, bytes: &[u8]) -> Payload<'_> {
+    let part = Payload::new(kind, bytes);
+    match compress {
+        Some(compress) => part.compress(compress),
+        None => part,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use websans::deflate::Flush;
 use websans::{
     Close, CloseCode, Config, Inbox, Kind, Message, Negotiated, Outcome, Payload, Prepared, Role, SendError,
     State, Stats,
@@ -12,7 +13,7 @@ use websans::{
 
 use crate::error::{Error, broken_pipe};
 use crate::link::{Link, Next};
-use crate::message::{MessageReader, MessageWriter, Parts, Source};
+use crate::message::{MessageReader, MessageWriter, Parts, Source, queue_part};
 use crate::split::{self, Receiver, Sender};
 use crate::timer::Timer;
 
@@ -322,9 +323,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Source for WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Parts for WebSocket<S> {
-    fn poll_part(&mut self, cx: &mut Context<'_>, part: Payload<'_>, last: bool) -> Poll<Result<(), Error>> {
+    fn poll_part(
+        &mut self,
+        cx: &mut Context<'_>,
+        part: Payload<'_>,
+        flush: Flush,
+    ) -> Poll<Result<(), Error>> {
         ready!(self.link.poll_room(part.as_bytes().len(), cx.waker()))?;
-        Poll::Ready(self.link.queue(|conn| conn.send_part(part, last)))
+        Poll::Ready(self.link.queue(|conn| queue_part(conn, part, flush)))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

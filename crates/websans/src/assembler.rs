@@ -12,6 +12,13 @@ use crate::text::Utf8;
 /// Most bytes that are inflated in one step: what a stream of parts holds at a time.
 const INFLATE_STEP: usize = 16 << 10;
 
+/// How often it is judged whether a compressed message has come to anything, in bytes of it. Counted from its beginning,
+/// and inflated exactly so far, so that the verdict does not hang on how the message was cut.
+const CHECKPOINT: u64 = 8 << 10;
+
+/// Up to here the ratio of inflated to compressed bytes is not judged.
+const RATIO_FROM: u64 = 64 << 10;
+
 pub(crate) struct Assembler {
     /// The message so far is `bytes[..len]`; what follows is room to read into, already zeroed.
     bytes: Vec<u8>,
@@ -25,9 +32,30 @@ pub(crate) struct Assembler {
 
 /// What only a connection with compression has.
 struct Inflating {
-    /// Bytes that the message has come to so far.
+    /// Bytes that have been taken of the message, and what they have come to.
+    taken: u64,
     inflated: u64,
+    /// `taken` and `inflated` as they were at the last checkpoint.
+    checkpoint: (u64, u64),
+    /// The same for all messages before it.
+    before: Inflated,
     decode: Box<dyn Decode>,
+}
+
+/// What a connection has inflated.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Inflated {
+    pub(crate) compressed: u64,
+    pub(crate) plain: u64,
+}
+
+/// How far a message may inflate.
+#[derive(Clone, Copy)]
+pub(crate) struct Budget {
+    /// In bytes.
+    pub(crate) limit: u64,
+    /// In bytes for each byte that arrives.
+    pub(crate) ratio: Option<u32>,
 }
 
 impl Assembler {
@@ -35,7 +63,15 @@ impl Assembler {
         Self {
             bytes: Vec::new(),
             len: 0,
-            inflating: decode.map(|decode| Box::new(Inflating { inflated: 0, decode })),
+            inflating: decode.map(|decode| {
+                Box::new(Inflating {
+                    taken: 0,
+                    inflated: 0,
+                    checkpoint: (0, 0),
+                    before: Inflated::default(),
+                    decode,
+                })
+            }),
             kind: Kind::Binary,
             utf8: Utf8::new(),
             whole: false,
@@ -48,7 +84,8 @@ impl Assembler {
         self.kind = kind;
         self.len = 0;
         if let Some(inflating) = &mut self.inflating {
-            inflating.inflated = 0;
+            inflating.before = inflating.total();
+            (inflating.taken, inflating.inflated, inflating.checkpoint) = (0, 0, (0, 0));
         }
         self.utf8 = Utf8::new();
         self.whole = true;
@@ -130,11 +167,11 @@ impl Assembler {
         payload: &[u8],
         last: bool,
         compressed: bool,
-        limit: u64,
+        budget: Budget,
     ) -> Result<(), ProtocolError> {
         if compressed {
             let mut input = payload;
-            while self.inflate_step(&mut input, last, limit)? == Decoded::Full {}
+            while self.inflate_step(&mut input, last, budget)? == Decoded::Full {}
             return Ok(());
         }
         self.bytes.truncate(self.len);
@@ -159,36 +196,87 @@ impl Assembler {
     }
 
     /// Inflates a bounded piece of what `input` holds behind what has been gathered. `Full`: call again. A message
-    /// that grows beyond `limit` bytes is [`ProtocolError::MessageTooBig`] as soon as that shows.
+    /// that grows beyond its budget is an error as soon as that shows.
     pub(crate) fn inflate_step(
         &mut self,
         input: &mut &[u8],
         last: bool,
-        limit: u64,
+        budget: Budget,
     ) -> Result<Decoded, ProtocolError> {
-        // One byte over the limit tells a message that is too long from one that fits just so.
+        // An error ends the connection and, since it is not put back, the decompressor with it.
         // The connection lets RSV1 pass only if there is a decoder.
         let mut inflating = self.inflating.take().ok_or(ProtocolError::ReservedBits)?;
-        let budget = limit.saturating_sub(inflating.inflated).saturating_add(1).min(INFLATE_STEP as u64);
-        let before = input.len();
-        let room = self.room(INFLATE_STEP, budget);
-        let decoded = inflating.decode.decode(input, last, room)?;
+        let (mut slice, rest) = inflating.up_to_checkpoint(input);
+        let last = last && rest.is_empty();
+        // One byte over the limit tells a message that is too long from one that fits just so.
+        let most = budget.limit.saturating_sub(inflating.inflated).saturating_add(1).min(INFLATE_STEP as u64);
+        // A short message needs no long room, unless it shows that it does: text shrinks to a third or so.
+        let inflated = usize::try_from(inflating.inflated).unwrap_or(usize::MAX);
+        let step = inflated.max(slice.len().saturating_mul(4)).clamp(INFLATE_STEP / 16, INFLATE_STEP);
+        let room = self.room(step, most);
+        let before = slice.len();
+        let decoded = inflating.decode.decode(&mut slice, last, room)?;
         let n = match decoded {
             Decoded::Full => room.len(),
             Decoded::Drained(n) => n.min(room.len()),
         };
+        let taken = before.saturating_sub(slice.len());
         // Without progress it would be called for ever.
-        if decoded == Decoded::Full && n == 0 && input.len() == before {
+        if decoded == Decoded::Full && n == 0 && taken == 0 {
             return Err(ProtocolError::InvalidDeflate);
         }
-        inflating.inflated += n as u64;
-        if inflating.inflated > limit {
+        inflating.count(taken, n, decoded, budget)?;
+        self.keep(n, last && decoded != Decoded::Full)?;
+        self.inflating = Some(inflating);
+        *input = input.get(taken..).unwrap_or_default();
+        Ok(if rest.is_empty() { decoded } else { Decoded::Full })
+    }
+
+    /// What has been inflated since the connection opened.
+    pub(crate) fn inflated(&self) -> Inflated {
+        self.inflating.as_ref().map_or(Inflated::default(), |inflating| inflating.total())
+    }
+}
+
+impl Inflating {
+    fn total(&self) -> Inflated {
+        Inflated { compressed: self.before.compressed + self.taken, plain: self.before.plain + self.inflated }
+    }
+
+    /// Whether the bytes taken end at a checkpoint that has not been judged.
+    fn is_at_checkpoint(&self) -> bool {
+        self.taken % CHECKPOINT == 0 && self.taken != self.checkpoint.0
+    }
+
+    /// What of `input` lies before the next checkpoint, and what behind it.
+    fn up_to_checkpoint<'i>(&self, input: &'i [u8]) -> (&'i [u8], &'i [u8]) {
+        let n = if self.is_at_checkpoint() { 0 } else { CHECKPOINT - self.taken % CHECKPOINT };
+        input.split_at_checked(usize::try_from(n).unwrap_or(usize::MAX)).unwrap_or((input, &[]))
+    }
+
+    fn count(
+        &mut self,
+        taken: usize,
+        n: usize,
+        decoded: Decoded,
+        budget: Budget,
+    ) -> Result<(), ProtocolError> {
+        self.taken += taken as u64;
+        self.inflated += n as u64;
+        if self.inflated > budget.limit {
             return Err(ProtocolError::MessageTooBig);
         }
-        self.keep(n, last && decoded != Decoded::Full)?;
-        // An error above ends the connection and the decompressor with it.
-        self.inflating = Some(inflating);
-        Ok(decoded)
+        let most = budget.ratio.map(|ratio| u64::from(ratio).saturating_mul(self.taken).max(RATIO_FROM));
+        if most.is_some_and(|most| self.inflated > most) {
+            return Err(ProtocolError::InflateRatio);
+        }
+        if self.is_at_checkpoint() && decoded != Decoded::Full {
+            if self.inflated == self.checkpoint.1 {
+                return Err(ProtocolError::UnproductiveDeflate);
+            }
+            self.checkpoint = (self.taken, self.inflated);
+        }
+        Ok(())
     }
 }
 

@@ -33,6 +33,10 @@ pub struct Config {
     /// bytes on the wire; beyond the limit the connection fails with 1008. A message that is received in parts as they
     /// arrive may have any number, within `max_streamed`.
     pub max_fragments: u32,
+    /// Most bytes that one byte of a compressed message may inflate to, on the whole of what has come of it so far; not
+    /// judged below 64 KiB of content. Default none: `max_message` bounds what is inflated, and DEFLATE itself is
+    /// at most some 1030 times shorter. Beyond the limit the connection fails with 1009.
+    pub max_inflate_ratio: Option<u32>,
     /// Most empty fragments in a row. Default 16; beyond it the connection fails with 1008.
     pub max_empty_fragments: u8,
     /// Bytes that may wait in the outbox before `send` refuses. Default 256 KiB. One message into an empty
@@ -73,6 +77,7 @@ impl Default for Config {
             max_message: 1 << 20,
             max_streamed: 1 << 40,
             max_fragments: 131_072,
+            max_inflate_ratio: None,
             max_empty_fragments: 16,
             max_outbox: 256 << 10,
             read_buffer: 16 << 10,
@@ -153,6 +158,6 @@ pub struct Negotiated {
     pub protocol: Option<String>,
     /// The parameters of permessage-deflate, if it was agreed on.
     pub deflate: Option<deflate::Parameters>,
-    /// The two halves that do what `deflate` says; must be present if, and only if, it is.
+    /// The two halves that do what `deflate` says, present if, and only if, it is.
     pub codec: Option<deflate::Codec>,
 }

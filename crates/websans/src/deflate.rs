@@ -1,68 +1,19 @@
-//! permessage-deflate ([RFC 7692]): its parameters, and the two hooks behind which DEFLATE itself lives.
+//! permessage-deflate ([RFC 7692]): its parameters, its negotiation, and the hooks behind which DEFLATE itself lives.
+//!
+//! A [`Provider`] is one implementation of it, such as `Deflate` of the crate `websans-deflate`. Handshakes are given one
+//! as an [`Extension`]; what they agree on comes with the [`Codec`] that does it.
 //!
 //! [RFC 7692]: https://www.rfc-editor.org/rfc/rfc7692
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
-use core::fmt;
+mod codec;
+#[cfg(feature = "handshake")]
+mod negotiation;
+mod provider;
 
-use crate::error::ProtocolError;
-
-/// Inflates received messages. One per connection; called with the parts of each compressed message in order.
-pub trait Decode: Send + Sync {
-    /// Takes bytes from the front of `input`, which it shrinks, and writes what they inflate to to the front of `out`.
-    ///
-    /// `last` says that `input` holds the end of the message's payload (as sent: without the four bytes
-    /// that RFC 7692 §7.2.1 strips). Returns [`Decoded::Full`] if `out` is full and more may come without more
-    /// input, else [`Decoded::Drained`], with `input` empty.
-    ///
-    /// # Errors
-    /// [`ProtocolError::InvalidDeflate`] if the input is not what the parameters allow.
-    fn decode(&mut self, input: &mut &[u8], last: bool, out: &mut [u8]) -> Result<Decoded, ProtocolError>;
-}
-
-/// Where a call of [`Decode::decode`] stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "a decoder has no third way to stop")]
-pub enum Decoded {
-    /// At the end of the input: so many bytes have been written.
-    Drained(usize),
-    /// At the end of the room, which is full: call again before new input comes.
-    Full,
-}
-
-/// Deflates messages to be sent. One per connection; called with the parts of each message in order.
-pub trait Encode: Send + Sync {
-    /// Whether to compress the message of `kind` that now begins; `len` is its length if it is sent whole.
-    fn wants(&mut self, kind: crate::Kind, len: Option<usize>) -> bool;
-
-    /// Appends to `out` what `payload` deflates to; after the `last` part all of the message has been appended,
-    /// without the four bytes that RFC 7692 §7.2.1 strips.
-    fn encode(&mut self, payload: &[u8], last: bool, out: &mut Vec<u8>);
-}
-
-/// Both hooks of a connection that has negotiated permessage-deflate.
-#[non_exhaustive]
-pub struct Codec {
-    /// For what is sent.
-    pub encode: Box<dyn Encode>,
-    /// For what is received.
-    pub decode: Box<dyn Decode>,
-}
-
-impl Codec {
-    /// The two halves of one connection.
-    #[must_use]
-    pub fn new(encode: Box<dyn Encode>, decode: Box<dyn Decode>) -> Self {
-        Self { encode, decode }
-    }
-}
-
-impl fmt::Debug for Codec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Codec")
-    }
-}
+pub use codec::{Codec, Decode, Decoded, Encode, Flush, Variant};
+#[cfg(feature = "handshake")]
+pub(crate) use negotiation::{NAME, Terms};
+pub use provider::{Extension, Proposal, Provider};
 
 /// What both ends have agreed on ([RFC 7692 §7.1]). The default is what an agreement without parameters means.
 ///
@@ -96,9 +47,11 @@ impl Default for Parameters {
 /// What one end wants of permessage-deflate: the client offers it, the server agrees to nothing that exceeds
 /// it. The default forgets each message before the next and sets no limit to windows.
 ///
-/// Compression is off unless a handshake is given one of these. Compressing secrets together with text that
-/// an attacker can choose tells the attacker, by the length alone, what the secrets are; forgetting each message
-/// narrows that to single messages.
+/// Compression is off unless a handshake is given an [`Extension`], for two reasons. Compressing secrets together with
+/// text that an attacker can choose tells the attacker, by the length alone, what the secrets are (the attacks on TLS known
+/// as CRIME and BREACH); forgetting each message before the next, the default, narrows that to single messages, and
+/// [`Payload::compress`](crate::Payload::compress) leaves those out that hold secrets. And windows take memory: what each
+/// setting costs is the [`Provider`]'s to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Config {
@@ -127,9 +80,3 @@ impl Default for Config {
 
 /// The largest window of DEFLATE, and the one that is used if none is named.
 const LARGEST_WINDOW: u8 = 15;
-
-#[cfg(feature = "handshake")]
-pub(crate) use negotiation::{NAME, Terms};
-
-#[cfg(feature = "handshake")]
-mod negotiation;

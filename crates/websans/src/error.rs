@@ -48,6 +48,11 @@ pub enum ProtocolError {
     TooManyFragments,
     /// A compressed message did not inflate (RFC 7692 §7.2.2).
     InvalidDeflate,
+    /// A compressed message went on without inflating to anything: 8 KiB of it, which nothing but an attack needs (§10.4).
+    UnproductiveDeflate,
+    /// A compressed message inflated to more than
+    /// [`Config::max_inflate_ratio`](crate::Config::max_inflate_ratio) times its length (§10.4).
+    InflateRatio,
 }
 
 impl ProtocolError {
@@ -56,7 +61,9 @@ impl ProtocolError {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
-            Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
+            Self::MessageTooBig | Self::UnproductiveDeflate | Self::InflateRatio => {
+                CloseCode::MESSAGE_TOO_BIG
+            }
             Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::PROTOCOL_ERROR,
         }
@@ -83,6 +90,8 @@ impl ProtocolError {
             Self::MessageTooBig => "message exceeds the size limit (RFC 6455 section 10.4)",
             Self::TooManyFragments => "message has too many fragments (RFC 6455 section 10.4)",
             Self::InvalidDeflate => "compressed message does not inflate (RFC 7692 section 7.2.2)",
+            Self::UnproductiveDeflate => "compressed message has no content (RFC 6455 section 10.4)",
+            Self::InflateRatio => "message exceeds the ratio limit of compression (RFC 6455 section 10.4)",
         }
     }
 }

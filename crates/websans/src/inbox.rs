@@ -282,8 +282,11 @@ impl Inbox {
             self.assembler.begin(kind);
         }
         self.assembler
-            .gather(payload, last, compressed, conn.config().max_message)
+            .gather(payload, last, compressed, conn.inflate_budget(false))
             .inspect_err(|error| conn.fail(*error))?;
+        if compressed {
+            conn.note_inflated(self.assembler.inflated());
+        }
         if !last {
             return Ok(None);
         }
@@ -437,9 +440,12 @@ impl Inbox {
             self.assembler.keep(part.len, part.last)
         } else {
             let payload = self.buffer.get(part.start..part.start + part.len).unwrap_or_default();
-            self.assembler.gather(payload, part.last, part.compressed, limit)
+            self.assembler.gather(payload, part.last, part.compressed, conn.inflate_budget(false))
         };
         gathered.map_err(|error| self.fail(conn, error))?;
+        if part.compressed {
+            conn.note_inflated(self.assembler.inflated());
+        }
         if part.last {
             self.remaining = 0;
             self.offer(Place::Assembly, 0, true);

@@ -58,7 +58,7 @@ pub use message::{Kind, Message, Payload};
 pub use outbox::Outbox;
 pub use outcome::{Cause, Initiator, Outcome};
 pub use prepared::Prepared;
-pub use stats::Stats;
+pub use stats::{Compression, Stats};
 #[cfg(feature = "std")]
 pub use time::Clock;
 pub use time::Timestamp;
@@ -74,11 +74,7 @@ pub fn open(
     now: Timestamp,
 ) -> (Connection, Inbox) {
     let config = config.into();
-    let (encode, decode) = match negotiated.codec {
-        Some(codec) => (Some(codec.encode), Some(codec.decode)),
-        None => (None, None),
-    };
+    let (compressing, decode) = connection::halves(negotiated.codec);
     let inbox = Inbox::new(&config, decode);
-    let connection = Connection::new(role, config, encode, negotiated.deflate.is_some(), now);
-    (connection, inbox)
+    (Connection::new(role, config, compressing, now), inbox)
 }

@@ -67,6 +67,8 @@ pub struct Payload<'p> {
     pub(crate) data: Data<'p>,
     /// Came from a `str`, so that it need not be checked.
     utf8: bool,
+    /// Whether to compress it; `None`: as the connection sees fit.
+    pub(crate) compress: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +90,24 @@ impl<'p> Payload<'p> {
     /// `data` as a message of `kind`. Text is checked when it is sent, unless `data` is a `str` or a text message.
     pub fn new(kind: Kind, data: impl Into<Self>) -> Self {
         Self { kind, ..data.into() }
+    }
+
+    /// Says of this message whether it is to be compressed, if compression was agreed on at all: not, because it holds a
+    /// secret, or an image that is compressed already; or yes, however short it is. Of a message that is sent in parts,
+    /// the first part's word counts.
+    ///
+    /// ```
+    /// # let (mut connection, _) = websans::open(websans::Role::Server, websans::Config::default(),
+    /// #     websans::Negotiated::default(), websans::Timestamp::from_nanos(0));
+    /// use websans::Payload;
+    ///
+    /// connection.send(Payload::from("the password").compress(false))?;
+    /// # Ok::<(), websans::SendError>(())
+    /// ```
+    #[must_use]
+    pub const fn compress(mut self, compress: bool) -> Self {
+        self.compress = Some(compress);
+        self
     }
 
     /// Text or binary.
@@ -113,7 +133,7 @@ impl<'p> Payload<'p> {
 
     /// `utf8`: it is known to be that.
     pub(crate) const fn owned(kind: Kind, utf8: bool, bytes: Bytes) -> Self {
-        Self { kind, data: Data::Shared(bytes), utf8 }
+        Self { kind, data: Data::Shared(bytes), utf8, compress: None }
     }
 
     /// Carries `text`, the check of the message sent so far, over this part of it.
@@ -130,7 +150,7 @@ macro_rules! payload_from {
     ($($from:ty, $kind:ident, $value:ident => $data:expr;)*) => {
         $(impl<'p> From<$from> for Payload<'p> {
             fn from($value: $from) -> Self {
-                Self { kind: Kind::$kind, data: $data, utf8: matches!(Kind::$kind, Kind::Text) }
+                Self { kind: Kind::$kind, data: $data, utf8: matches!(Kind::$kind, Kind::Text), compress: None }
             }
         })*
     };

@@ -247,6 +247,39 @@ impl Outbox {
         }
     }
 
+    /// Queues a frame with what `write` appends for payload, which is masked where it lies; `header` has the length
+    /// that is expected. False, and nothing is queued, if that is nothing and more follows.
+    pub(crate) fn push_written(&mut self, mut header: Header, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        self.compact();
+        let start = self.tail.len();
+        let mut bytes = [0; Header::MAX_LEN];
+        let expected = start + header.encode(&mut bytes);
+        self.tail.resize(expected, 0);
+        write(&mut self.tail);
+        let Some(len) = self.tail.len().checked_sub(expected).filter(|len| *len > 0 || header.fin) else {
+            self.tail.truncate(start);
+            return false;
+        };
+        self.last_pong = 0;
+        header.len = len as u64;
+        let n = header.encode(&mut bytes);
+        if start + n != expected {
+            // Another length than expected: the payload moves up to its header.
+            self.tail.resize(self.tail.len().max(start + n + len), 0);
+            self.tail.copy_within(expected..expected + len, start + n);
+            self.tail.truncate(start + n + len);
+        }
+        if let Some((place, payload)) =
+            self.tail.get_mut(start..).and_then(|frame| frame.split_at_mut_checked(n))
+        {
+            place.copy_from_slice(bytes.get(..n).unwrap_or_default());
+            if let Some(key) = header.mask {
+                Mask::new(key).apply(payload);
+            }
+        }
+        true
+    }
+
     /// Queues the Close frame, behind which nothing may come; `payload` has at most 125 bytes.
     pub(crate) fn push_close(&mut self, key: Option<[u8; 4]>, payload: &[u8]) {
         let next = self.more.as_mut().and_then(|more| more.pong.as_mut()).and_then(|slot| slot.next.take());

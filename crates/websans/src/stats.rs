@@ -22,4 +22,23 @@ pub struct Stats {
     pub bytes_queued: usize,
     /// From the last Ping that was answered to its Pong.
     pub round_trip: Option<Duration>,
+    /// What compression does, if it was agreed on.
+    pub compression: Option<Compression>,
+}
+
+/// What permessage-deflate has made of the messages that were compressed, in bytes of payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compression {
+    /// Most bytes of memory that the connection keeps from one message to the next in order to compress and inflate: 0
+    /// without context takeover.
+    pub memory: usize,
+    /// What was given to the compressor.
+    pub sent_plain: u64,
+    /// What it made of that.
+    pub sent_compressed: u64,
+    /// What was given to the decompressor.
+    pub received_compressed: u64,
+    /// What it made of that. The [`Inbox`](crate::Inbox) inflates and counts, as it hands messages out.
+    pub received_plain: u64,
 }

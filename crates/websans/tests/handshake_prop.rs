@@ -9,6 +9,7 @@ use websans::handshake::client::{Answer, Connector, Refusal, Request};
 use websans::handshake::server::{Acceptor, Choice, HttpVersion, Response, check};
 use websans::handshake::{HandshakeError, Headers, Origin, OriginPolicy, Url};
 use websans::{Config, Timestamp, deflate};
+use websans_testkit::stored;
 
 const NOW: Timestamp = Timestamp::from_nanos(0);
 const NONCE: [u8; 16] = *b"the sample nonce";
@@ -128,7 +129,7 @@ fn serve(config: &Config, bytes: &[u8], pieces: &[usize]) -> Seen {
     let verdict = request.check().map(|offer| {
         let mut out = Vec::new();
         let choice = Choice::new().protocol(offer.protocols().first().copied());
-        offer.accept(&choice.deflate(deflate::Config::default()), &mut out).unwrap();
+        offer.accept(&choice.deflate(stored::extension(deflate::Config::default())), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     });
     Ok((told, verdict, [&acceptor.into_rest(), unread].concat()))
@@ -280,7 +281,7 @@ proptest! {
             if let Ok(offer) = check("GET", HttpVersion::Http11, &headers) {
                 let choice = Choice::new().protocol(offer.protocols().last().copied());
                 let mut out = Vec::new();
-                prop_assert!(offer.accept(&choice.deflate(deflate::Config::default()), &mut out).is_ok());
+                prop_assert!(offer.accept(&choice.deflate(stored::extension(deflate::Config::default())), &mut out).is_ok());
                 prop_assert!(lines_of(&out).len() <= 5);
             } else {
                 headers.0.retain(|(own, _)| own != &name);
@@ -420,7 +421,7 @@ proptest! {
             config.client_max_window_bits = client_bits;
             config
         };
-        let mut request = Request::new("ws://a", NONCE).unwrap().deflate(client.map(config)).unwrap();
+        let mut request = Request::new("ws://a", NONCE).unwrap().deflate(client.map(config).map(stored::extension)).unwrap();
         for protocol in &protocols {
             request = request.protocol(protocol).unwrap();
         }
@@ -433,7 +434,7 @@ proptest! {
         let offer = read.check().unwrap();
         let protocol = (!offer.protocols().is_empty()).then(|| *chosen.get(offer.protocols()));
         let mut answer = Vec::new();
-        let choice = Choice::new().protocol(protocol).deflate(server.map(config));
+        let choice = Choice::new().protocol(protocol).deflate(server.map(config).map(stored::extension));
         let mine = offer.accept(&choice, &mut answer).unwrap();
 
         let mut connector = Connector::new(request, &Config::default(), NOW);

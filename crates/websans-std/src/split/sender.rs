@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use websans::deflate::Flush;
 use websans::{
     Close, CloseCode, Connection, Hangup, Inbox, Kind, Outcome, Payload, Prepared, SendError, Stats,
 };
 
 use super::{Shared, Written, lock};
 use crate::error::Error;
-use crate::message::{MessageWriter, Parts};
+use crate::message::{MessageWriter, Parts, queue_part};
 use crate::socket::broken_pipe;
 use crate::stream::Stream;
 use crate::wait::RETRY;
@@ -180,8 +181,8 @@ impl<S: Stream> Sender<S> {
 }
 
 impl<S: Stream> Parts for Sender<S> {
-    fn send_part(&mut self, part: Payload<'_>, last: bool) -> Result<(), Error> {
-        self.queue(|conn| conn.send_part(part.clone(), last))?;
+    fn send_part(&mut self, part: Payload<'_>, flush: Flush) -> Result<(), Error> {
+        self.queue(|conn| queue_part(conn, part.clone(), flush))?;
         self.flush()
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use websans::deflate::Flush;
 use websans::{
     Close, CloseCode, Connection, Hangup, Inbox, Kind, Outcome, Payload, Prepared, SendError, Stats,
 };
@@ -13,7 +14,7 @@ use websans::{
 use super::{Both, Shared, ending};
 use crate::error::{Error, broken_pipe};
 use crate::line::Place;
-use crate::message::{MessageWriter, Parts};
+use crate::message::{MessageWriter, Parts, queue_part};
 
 /// The half that sends. It can be cloned for any number of tasks; a message goes out whole, whoever else sends.
 ///
@@ -355,13 +356,18 @@ impl<S> Sender<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Parts for Sender<S> {
-    fn poll_part(&mut self, cx: &mut Context<'_>, part: Payload<'_>, last: bool) -> Poll<Result<(), Error>> {
+    fn poll_part(
+        &mut self,
+        cx: &mut Context<'_>,
+        part: Payload<'_>,
+        flush: Flush,
+    ) -> Poll<Result<(), Error>> {
         let len = part.as_bytes().len();
         let mut part = Some(part);
         self.poll(cx, |both, waker| {
             ready!(both.link.poll_room(len, waker))?;
             let Some(part) = part.take() else { return Poll::Ready(Ok(())) };
-            Poll::Ready(both.link.queue(|conn| conn.send_part(part, last)))
+            Poll::Ready(both.link.queue(|conn| queue_part(conn, part, flush)))
         })
     }
 

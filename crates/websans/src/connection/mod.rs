@@ -1,6 +1,7 @@
 //! [`Connection`]: the rules of RFC 6455 as a state machine.
 
 mod closing;
+mod compress;
 mod receive;
 mod send;
 mod timers;
@@ -11,7 +12,6 @@ use core::fmt;
 
 use crate::close::Close;
 use crate::config::{Config, MaskKeys, Role};
-use crate::deflate::Encode;
 use crate::outbox::Outbox;
 use crate::outcome::Outcome;
 use crate::stats::Stats;
@@ -19,11 +19,13 @@ use crate::text::Utf8;
 use crate::time::Timestamp;
 
 use closing::Transport;
+use compress::Compressing;
 use receive::Receiving;
 use send::Sending;
 use timers::Timers;
 
 pub use closing::Hangup;
+pub(crate) use compress::halves;
 pub use receive::{Event, Part};
 
 /// Where a connection stands in its closing ([RFC 6455 §7.1]).
@@ -96,9 +98,10 @@ pub enum State {
 /// ```
 pub struct Connection {
     config: Arc<Config>,
-    /// Present on clients, whose frames are masked. Boxed twice, as the next: thin, since servers have none.
+    /// Present on clients, whose frames are masked. Boxed twice: thin, since servers have none.
     mask_keys: Option<Box<MaskKeys>>,
-    encode: Option<Box<Box<dyn Encode>>>,
+    /// Present if compression was agreed on.
+    compressing: Option<Box<Compressing>>,
     state: State,
     transport: Transport,
     /// What asks for the answer that is waited for, a keep-alive Ping or our Close, has not left yet.
@@ -119,13 +122,11 @@ pub struct Connection {
 const _: () = assert!(size_of::<Connection>() <= 248);
 
 impl Connection {
-    /// A connection whose handshake is done. `inflates` says that its inbox has the decoder of a negotiated
-    /// compression, without which RSV1 is a violation.
+    /// A connection whose handshake is done. Its inbox has the other half of the codec.
     pub(crate) fn new(
         role: Role,
         config: Arc<Config>,
-        encode: Option<Box<dyn Encode>>,
-        inflates: bool,
+        compressing: Option<Compressing>,
         now: Timestamp,
     ) -> Self {
         let mask_keys = match role {
@@ -133,7 +134,8 @@ impl Connection {
             Role::Client(keys) => Some(Box::new(keys)),
         };
         Self {
-            receiving: Receiving::new(inflates),
+            // Without it, RSV1 is a violation.
+            receiving: Receiving::new(compressing.is_some()),
             transport: Transport::Up,
             asking: false,
             sending: None,
@@ -146,7 +148,7 @@ impl Connection {
             ending: None,
             config,
             mask_keys,
-            encode: encode.map(Box::new),
+            compressing: compressing.map(Box::new),
         }
     }
 
@@ -206,6 +208,7 @@ impl Connection {
             bytes_sent: self.outbox.written(),
             bytes_queued: self.outbox.len(),
             round_trip: self.timers.round_trip(),
+            compression: self.compressing.as_ref().map(|compressing| compressing.stats),
         }
     }
 

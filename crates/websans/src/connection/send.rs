@@ -1,9 +1,8 @@
 //! The application to the outbox.
 
-use alloc::vec::Vec;
-
 use super::Connection;
 use crate::close::{Close, CloseCode};
+use crate::deflate::Flush;
 use crate::error::SendError;
 use crate::frame::{Header, OpCode};
 use crate::message::{Data, Kind, Payload};
@@ -13,8 +12,26 @@ use crate::text::Utf8;
 /// A message that is being sent in parts.
 #[derive(Clone, Copy)]
 pub(super) struct Sending {
-    kind: Kind,
-    compressed: bool,
+    pub(super) kind: Kind,
+    pub(super) compressed: Compressed,
+}
+
+/// How far a message under way has come. A byte: connections are to be small.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compressed {
+    /// It is not compressed: each part has been queued.
+    No,
+    /// The compressor has taken in what there was of it.
+    Unbegun,
+    /// At least one frame has been queued.
+    Begun,
+}
+
+impl Sending {
+    /// The next frame's.
+    pub(super) fn opcode(self) -> OpCode {
+        if self.compressed == Compressed::Unbegun { self.kind.opcode() } else { OpCode::Continuation }
+    }
 }
 
 impl Connection {
@@ -34,12 +51,13 @@ impl Connection {
             return Err(SendError::InvalidUtf8);
         }
         self.room_for(payload.as_bytes().len())?;
-        self.queue_part(payload.kind, true, true, payload.data);
+        self.queue_part(payload.kind, payload.compress, true, payload.data);
         Ok(())
     }
 
     /// Queues a part of a message, each part as one frame. The first part's kind is the message's; `last` ends it.
-    /// Parts of text may be cut anywhere, also within a character.
+    /// Parts of text may be cut anywhere, also within a character. What is compressed may wait for later parts or for
+    /// [`flush_part`](Self::flush_part), and goes in as many frames as come about.
     ///
     /// # Errors
     /// See [`SendError`]; nothing is queued then and the message under way can go on.
@@ -55,26 +73,39 @@ impl Connection {
         }
         self.room_for(part.as_bytes().len())?;
         self.sent_text = if last { Utf8::new() } else { text };
-        self.queue_part(part.kind, self.sending.is_none(), last, part.data);
+        self.queue_part(part.kind, part.compress, last, part.data);
         Ok(())
     }
 
-    /// Queues a message that was encoded beforehand. A server shares its bytes, a client copies and masks them.
+    /// Queues a message that was encoded beforehand. A server shares its bytes, a client copies and masks them. If it is
+    /// compressed, then once for all connections that compress alike and without context takeover; those with it compress
+    /// it each.
     ///
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
-        if self.is_client() || self.encode.is_some() || self.config.fragment_above.is_some() {
-            // The message was checked when it was prepared.
-            self.may_begin(prepared.payload().len())?;
-            self.queue_part(prepared.kind(), true, true, prepared.data());
+        let len = prepared.payload().len();
+        self.may_begin(len)?;
+        // The message was checked when it was prepared.
+        let compressed = self.compresses(prepared.compress(), prepared.kind(), Some(len));
+        #[cfg(feature = "std")]
+        if compressed && self.queue_prepared(prepared) {
             return Ok(());
         }
-        self.may_begin(prepared.payload().len())?;
-        self.outbox.push_encoded(prepared.frame());
+        if compressed || !self.shares_frames() {
+            let data = Data::Borrowed(prepared.payload());
+            self.queue_part(prepared.kind(), Some(compressed), true, data);
+            return Ok(());
+        }
+        self.outbox.push_encoded(prepared.plain().bytes());
         self.frames_sent += 1;
         self.note_sent();
         Ok(())
+    }
+
+    /// Whether the frames that others send are those that this connection would send.
+    pub(super) fn shares_frames(&self) -> bool {
+        !self.is_client() && self.config.fragment_above.is_none()
     }
 
     /// Queues a Ping with at most 125 bytes of payload. The time until a Pong with the same payload arrives becomes
@@ -139,7 +170,7 @@ impl Connection {
 
     /// "An endpoint MUST NOT send any more data frames after sending a Close frame" (RFC 6455 §5.5.1).
     #[inline]
-    fn may_send(&self) -> Result<(), SendError> {
+    pub(super) fn may_send(&self) -> Result<(), SendError> {
         if self.can_send() { Ok(()) } else { Err(SendError::Closing) }
     }
 
@@ -172,37 +203,35 @@ impl Connection {
         self.outbox.push_control(opcode, key, payload);
     }
 
-    /// Compresses, fragments, masks and queues. Everything has been checked.
+    /// Compresses, fragments, masks and queues. Everything has been checked. `compress` says of a message that begins
+    /// what the application wants.
     #[inline]
-    fn queue_part(&mut self, kind: Kind, first: bool, last: bool, data: Data<'_>) {
-        let compressed = match self.sending {
-            Some(message) => message.compressed,
-            None => self.encode.as_mut().is_some_and(|encode| {
-                encode.wants(kind, if last { Some(data.as_slice().len()) } else { None })
-            }),
-        };
-        self.sending = if last { None } else { Some(Sending { kind, compressed }) };
-        if last {
-            self.note_sent();
-        }
-        let opcode = if first { kind.opcode() } else { OpCode::Continuation };
-        let rsv = if first && compressed { Header::RSV1 } else { 0 };
-        match (&mut self.encode, compressed) {
-            (Some(encode), true) => {
-                let mut deflated = Vec::new();
-                encode.encode(data.as_slice(), last, &mut deflated);
-                // Nothing to say yet: the compressor has taken it all in.
-                if deflated.is_empty() && !first && !last {
-                    return;
-                }
-                self.queue_frames(opcode, rsv, last, Data::Shared(deflated.into()));
+    fn queue_part(&mut self, kind: Kind, compress: Option<bool>, last: bool, data: Data<'_>) {
+        let message = match self.sending {
+            Some(message) => message,
+            None => {
+                let len = last.then_some(data.as_slice().len());
+                let compresses = self.compresses(compress, kind, len);
+                let compressed = if compresses { Compressed::Unbegun } else { Compressed::No };
+                Sending { kind, compressed }
             }
-            _ => self.queue_frames(opcode, rsv, last, data),
+        };
+        if message.compressed == Compressed::No {
+            let opcode = if self.sending.is_none() { kind.opcode() } else { OpCode::Continuation };
+            self.sending = Some(message);
+            self.queue_frames(opcode, 0, last, data);
+        } else {
+            let flush = if last { Flush::End } else { Flush::None };
+            self.queue_compressed(message, data.as_slice(), flush);
+        }
+        if last {
+            self.sending = None;
+            self.note_sent();
         }
     }
 
     #[inline]
-    fn queue_frames(&mut self, opcode: OpCode, rsv: u8, last: bool, data: Data<'_>) {
+    pub(super) fn queue_frames(&mut self, opcode: OpCode, rsv: u8, last: bool, data: Data<'_>) {
         match self.config.fragment_above {
             Some(limit) if data.as_slice().len() > limit => self.queue_fragments(opcode, rsv, last, &data),
             _ => self.queue_frame(opcode, rsv, last, data),
@@ -227,7 +256,7 @@ impl Connection {
     }
 
     #[inline]
-    fn note_sent(&mut self) {
+    pub(super) fn note_sent(&mut self) {
         self.messages_sent += 1;
         self.timers.note_message();
     }

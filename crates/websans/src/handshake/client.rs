@@ -34,6 +34,7 @@
 //! ```
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -62,8 +63,27 @@ pub struct Request {
     host: Option<String>,
     origin: Option<String>,
     protocols: Vec<String>,
-    deflate: Option<deflate::Config>,
+    deflate: Option<Offered>,
     fields: Fields,
+}
+
+/// permessage-deflate, as it is offered in one request.
+#[derive(Debug)]
+struct Offered {
+    extension: deflate::Extension,
+    proposal: Box<dyn deflate::Proposal>,
+}
+
+impl Offered {
+    fn new(extension: deflate::Extension) -> Self {
+        Self { proposal: extension.propose(), extension }
+    }
+}
+
+impl Clone for Offered {
+    fn clone(&self) -> Self {
+        Self::new(self.extension.clone())
+    }
 }
 
 impl Request {
@@ -135,9 +155,9 @@ impl Request {
     ///
     /// # Errors
     /// [`BuildError::WindowBits`] if a window is not from 9 to 15.
-    pub fn deflate(mut self, config: impl Into<Option<deflate::Config>>) -> Result<Self, BuildError> {
-        self.deflate = config.into();
-        if self.deflate.is_none_or(|config| config.is_valid()) {
+    pub fn deflate(mut self, extension: impl Into<Option<deflate::Extension>>) -> Result<Self, BuildError> {
+        self.deflate = extension.into().map(Offered::new);
+        if self.deflate.as_ref().is_none_or(|offered| offered.proposal.config().is_valid()) {
             Ok(self)
         } else {
             Err(BuildError::WindowBits)
@@ -163,15 +183,16 @@ impl Request {
         if !self.protocols.is_empty() {
             put(out, &["Sec-WebSocket-Protocol: ", &self.protocols.join(", "), "\r\n"]);
         }
-        if let Some(config) = &self.deflate {
-            put(out, &["Sec-WebSocket-Extensions: ", &config.offer().to_string(), "\r\n"]);
+        if let Some(Offered { proposal, .. }) = &self.deflate {
+            put(out, &["Sec-WebSocket-Extensions: ", &proposal.config().offer().to_string(), "\r\n"]);
         }
         out.put_slice(self.fields.as_bytes());
         out.put_slice(b"\r\n");
     }
 
-    /// Judges the headers of a 101 response (RFC 6455 §4.1, the client's list of requirements).
-    pub(super) fn verify(&self, headers: &impl Headers) -> Result<Negotiated, HandshakeError> {
+    /// Judges the headers of a 101 response (RFC 6455 §4.1, the client's list of requirements). Once: what was offered is
+    /// used up.
+    pub(super) fn verify(&mut self, headers: &impl Headers) -> Result<Negotiated, HandshakeError> {
         // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is
         // not an ASCII case-insensitive match for the value "websocket", the client MUST _Fail the WebSocket
         // Connection_."
@@ -186,11 +207,10 @@ impl Request {
         if single(headers.values("sec-websocket-accept")) != Ok(Some(&accept_key(&self.key)[..])) {
             return Err(HandshakeError::WrongAccept);
         }
-        Ok(Negotiated {
-            deflate: self.agreed_deflate(headers.values("sec-websocket-extensions"))?,
-            protocol: self.chosen_protocol(headers.values("sec-websocket-protocol"))?,
-            codec: None,
-        })
+        let deflate = self.agreed_deflate(headers.values("sec-websocket-extensions"))?;
+        let protocol = self.chosen_protocol(headers.values("sec-websocket-protocol"))?;
+        let codec = deflate.and_then(|agreed| Some(self.deflate.take()?.proposal.codec(true, agreed)));
+        Ok(Negotiated { protocol, deflate, codec })
     }
 
     /// The one extension that was offered, or none. "The |Sec-WebSocket-Extensions| header field MUST NOT appear
@@ -209,8 +229,9 @@ impl Request {
             return Err(HandshakeError::InvalidExtensions);
         };
         match (&self.deflate, chosen.next()) {
-            (Some(config), None) if extension.name == deflate::NAME => {
-                deflate::Terms::parse(extension.parameters()).and_then(|terms| config.agree(terms)).map(Some)
+            (Some(Offered { proposal, .. }), None) if extension.name == deflate::NAME => {
+                let terms = deflate::Terms::parse(extension.parameters());
+                terms.and_then(|terms| proposal.config().agree(terms)).map(Some)
             }
             (_, Some(Err(Malformed))) => return Err(HandshakeError::InvalidExtensions),
             _ => None,

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Answer {
-    /// The connection is open. If [`Negotiated::deflate`] is set, `codec` is for the caller to set.
+    /// The connection is open.
     Open(Negotiated),
     /// The server answered with something other than 101: an error, a redirection, a demand for credentials.
     Refused(Refusal),
@@ -149,7 +149,7 @@ impl Connector {
     }
 
     /// Parses the head and says what it means.
-    fn judge(&self) -> Result<Verdict, HandshakeError> {
+    fn judge(&mut self) -> Result<Verdict, HandshakeError> {
         let mut headers = Lines::with_room(&self.head);
         let mut parsed = httparse::Response::new(headers.room());
         match parsed.parse(self.head.bytes()) {

@@ -177,8 +177,6 @@ impl<'h> Offer<'h> {
     /// Accepts: writes the whole 101 response to `out` and returns what has been agreed on. `out` must have
     /// room, as `Vec<u8>` and `BytesMut` always do.
     ///
-    /// If [`Negotiated::deflate`] is set, `codec` is for the caller to set.
-    ///
     /// # Errors
     /// As [`answer`](Self::answer) has them. Nothing has been written then.
     pub fn accept(self, choice: &Choice<'_>, out: &mut impl BufMut) -> Result<Negotiated, BuildError> {
@@ -199,12 +197,15 @@ impl<'h> Offer<'h> {
             Some(chosen) if !self.protocols.contains(&chosen) => return Err(BuildError::ProtocolNotOffered),
             chosen => chosen,
         };
-        let deflate = match choice.deflate {
-            Some(config) => {
+        let deflate = match &choice.deflate {
+            Some(extension) => {
+                let proposal = extension.propose();
+                let config = proposal.config();
                 if !config.is_valid() {
                     return Err(BuildError::WindowBits);
                 }
-                self.deflate.iter().find_map(|offer| offer.answer(&config))
+                let terms = self.deflate.iter().find_map(|offer| offer.answer(&config));
+                terms.map(|terms| (terms, proposal.codec(false, terms.parameters())))
             }
             None => None,
         };
@@ -216,14 +217,14 @@ impl<'h> Offer<'h> {
         if let Some(protocol) = protocol {
             fields.own("Sec-WebSocket-Protocol", protocol);
         }
-        if let Some(terms) = deflate {
+        if let Some((terms, _)) = &deflate {
             fields.own("Sec-WebSocket-Extensions", &terms.to_string());
         }
         fields.append(&choice.fields);
         let negotiated = Negotiated {
             protocol: protocol.map(ToOwned::to_owned),
-            deflate: deflate.map(deflate::Terms::parameters),
-            codec: None,
+            deflate: deflate.as_ref().map(|(terms, _)| terms.parameters()),
+            codec: deflate.map(|(_, codec)| codec),
         };
         Ok(Accepted { fields, negotiated })
     }
@@ -248,7 +249,7 @@ impl Accepted {
 #[derive(Clone, Debug, Default)]
 pub struct Choice<'c> {
     protocol: Option<&'c str>,
-    deflate: Option<deflate::Config>,
+    deflate: Option<deflate::Extension>,
     fields: Fields,
 }
 
@@ -267,11 +268,11 @@ impl<'c> Choice<'c> {
         self
     }
 
-    /// Allows permessage-deflate: the first offer of the client that `config` can agree to is accepted. With
+    /// Allows permessage-deflate: the first offer of the client that `extension` can agree to is accepted. With
     /// `None`, the default, all are declined.
     #[must_use]
-    pub fn deflate(mut self, config: impl Into<Option<deflate::Config>>) -> Self {
-        self.deflate = config.into();
+    pub fn deflate(mut self, extension: impl Into<Option<deflate::Extension>>) -> Self {
+        self.deflate = extension.into();
         self
     }
 

@@ -83,10 +83,10 @@ impl Inbox {
     /// True if a piece came out and is lent.
     fn inflate_held(&mut self, conn: &mut Connection, held: Held) -> Result<bool, ProtocolError> {
         let mut input = self.buffer.get(self.start - held.len..self.start).unwrap_or_default();
-        let limit = conn.config().max_streamed;
-        let decoded = self.assembler.inflate_step(&mut input, held.last, limit);
+        let decoded = self.assembler.inflate_step(&mut input, held.last, conn.inflate_budget(true));
         let unread = input.len();
         let decoded = decoded.map_err(|error| self.fail(conn, error))?;
+        conn.note_inflated(self.assembler.inflated());
         let mut last = held.last;
         if decoded == Decoded::Full {
             self.held = Some(Held { len: unread, last });

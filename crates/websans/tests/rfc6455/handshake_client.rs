@@ -6,6 +6,7 @@ use websans::handshake::client::{Answer, Connector, Refusal, Request};
 use websans::handshake::server::{Acceptor, Choice};
 use websans::handshake::{BuildError, HandshakeError, Url};
 use websans::{Config, Negotiated, Timestamp, deflate};
+use websans_testkit::stored;
 
 const NOW: Timestamp = Timestamp::from_nanos(0);
 const NONCE: [u8; 16] = *b"the sample nonce";
@@ -142,7 +143,7 @@ fn r011_offered_subprotocols_are_distinct_tokens() {
 #[test]
 fn r016_a_repeated_header_fails_the_connection() {
     fails(HandshakeError::WrongAccept, &[plus(&["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="])]);
-    let offer = || request().protocol("a").unwrap().deflate(deflate::Config::default()).unwrap();
+    let offer = || request().protocol("a").unwrap().deflate(stored::extension(deflate::Config::default())).unwrap();
     for (lines, error) in [
         (["Sec-WebSocket-Protocol: a", "Sec-WebSocket-Protocol: a"], HandshakeError::UnexpectedProtocol),
         (
@@ -160,7 +161,7 @@ fn r016_a_repeated_header_fails_the_connection() {
 
 #[test]
 fn r018_malformed_extensions_fail_the_connection() {
-    let offer = || request().deflate(deflate::Config::default()).unwrap();
+    let offer = || request().deflate(stored::extension(deflate::Config::default())).unwrap();
     for list in
         ["", ",", "permessage-deflate;", "permessage-deflate, ,\"", "a b", "permessage-deflate; x=\"\""]
     {
@@ -416,7 +417,7 @@ fn r023_an_extension_that_was_not_offered_fails_the_connection() {
         HandshakeError::UnexpectedExtension,
         &["permessage-deflate", "foo", "foo, bar", "permessage-deflate, permessage-deflate"].map(extension),
     );
-    let offer = || request().deflate(deflate::Config::default()).unwrap();
+    let offer = || request().deflate(stored::extension(deflate::Config::default())).unwrap();
     assert!(written(&offer()).contains(
         "\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
          client_no_context_takeover; client_max_window_bits\r\n"
@@ -564,7 +565,7 @@ fn r025_what_the_handshake_writes_is_not_the_callers() {
     let mut config = deflate::Config::default();
     for bits in [0, 8, 16, 255] {
         config.server_max_window_bits = bits;
-        assert_eq!(request().deflate(config).unwrap_err(), BuildError::WindowBits);
+        assert_eq!(request().deflate(stored::extension(config)).unwrap_err(), BuildError::WindowBits);
     }
     assert!(request().deflate(None).is_ok());
 }

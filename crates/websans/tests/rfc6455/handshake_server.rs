@@ -5,6 +5,7 @@ use core::time::Duration;
 use websans::handshake::server::{Acceptor, Choice, HttpVersion, Request, Response, check};
 use websans::handshake::{BuildError, HandshakeError, Headers, OriginPolicy, accept_key};
 use websans::{Config, Negotiated, Timestamp, deflate};
+use websans_testkit::stored;
 
 /// The request of §1.3, without what is optional.
 const LINES: [&str; 6] = [
@@ -437,7 +438,7 @@ fn r011_offered_subprotocols_are_distinct_tokens() {
 
 #[test]
 fn r012_only_offered_extensions_are_answered() {
-    let willing = Choice::new().deflate(deflate::Config::default());
+    let willing = Choice::new().deflate(stored::extension(deflate::Config::default()));
     for (offer, choice, answered) in [
         ("X: y", &willing, None),
         ("Sec-WebSocket-Extensions: permessage-deflate", &Choice::new(), None),
@@ -645,7 +646,7 @@ fn r016_the_response_repeats_no_header() {
         "Sec-WebSocket-Protocol: a, b",
         "Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate",
     ]);
-    let choice = Choice::new().protocol("a").deflate(deflate::Config::default()).header("X", "y").unwrap();
+    let choice = Choice::new().protocol("a").deflate(stored::extension(deflate::Config::default())).header("X", "y").unwrap();
     let (response, _) = answer_with(&request, &choice).unwrap();
     let mut names: Vec<&str> = response.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
     assert_eq!(names.len(), 6);
@@ -678,7 +679,7 @@ fn r017_repeated_lines_are_one_list() {
         protocols(&["Sec-WebSocket-Protocol: a, b", "X: y", "sec-websocket-protocol: c"]),
         protocols(&["Sec-WebSocket-Protocol: a,b,c"])
     );
-    let choice = Choice::new().deflate(deflate::Config::default());
+    let choice = Choice::new().deflate(stored::extension(deflate::Config::default()));
     let split = plus(&["Sec-WebSocket-Extensions: foo", "Sec-WebSocket-Extensions: permessage-deflate"]);
     let joined = plus(&["Sec-WebSocket-Extensions: foo, permessage-deflate"]);
     assert_eq!(answer_with(&split, &choice).unwrap().0, answer_with(&joined, &choice).unwrap().0);

@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use bytes::Buf;
-use websans::deflate::{self, Codec, Decode, Decoded, Encode};
+use websans::deflate::{self, Codec, Decode, Decoded, Encode, Flush};
 use websans::{
     Cause, Close, CloseCode, Config, Connection, Event, Inbox, Initiator, Kind, Message, Negotiated, Outcome,
     ProtocolError, Reply, Role, Timestamp,
@@ -462,7 +462,7 @@ impl Encode for RunLength {
         len != Some(0)
     }
 
-    fn encode(&mut self, payload: &[u8], _last: bool, out: &mut Vec<u8>) {
+    fn encode(&mut self, payload: &[u8], _: Flush, out: &mut Vec<u8>) {
         out.extend(Self::compress(payload));
     }
 }

@@ -1,0 +1,48 @@
+//! permessage-deflate ([RFC 7692]) for [`websans`], over `zlib-rs`, a zlib in pure Rust.
+//!
+//! A [`Deflate`] holds the [`Settings`] and what connections share. Give a handshake one, and messages are compressed if the
+//! peer can do it too:
+//!
+//! ```
+//! use websans::handshake::client::Request;
+//! use websans::handshake::server::Choice;
+//! use websans_deflate::{Deflate, Settings};
+//!
+//! let mut settings = Settings::default();
+//! settings.level = 4;
+//! let deflate = Deflate::new(settings);
+//!
+//! let choice = Choice::new().deflate(&deflate); // a server's
+//! let request = Request::new("ws://example.com/", *b"16 random bytes.")?.deflate(&deflate)?; // a client's
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Compression is off unless it is asked for like this; [`websans::deflate::Config`] says why.
+//!
+//! # What it costs
+//!
+//! Without context takeover, the default, each message is compressed by itself. What that takes is borrowed from a pool for as
+//! long as one message is under way (a whole message, while it is sent or taken from the inbox; one in fragments, from
+//! the first to the last), and an idle connection has nothing of it. With takeover a connection keeps what it has
+//! seen: messages that resemble those before shrink to a fraction, for [`Settings::send_memory`] and
+//! [`RECEIVE_MEMORY`] bytes a connection, which [`websans::Stats`] tells.
+//!
+//! # What peers can do with it
+//!
+//! Messages are inflated as they arrive, into at most 16 KiB at a time, and never further than what is left of
+//! [`websans::Config::max_message`] (or `max_streamed`); [`websans::Config::max_inflate_ratio`] can limit it further. A
+//! message that breaks DEFLATE, refers to what was never sent, ends in the middle, or without the empty block that
+//! RFC 7692 §7.2.1 prescribes, ends the connection with 1007. A final block (§7.2.3.4) ends the history, too.
+//!
+//! [RFC 7692]: https://www.rfc-editor.org/rfc/rfc7692
+
+mod budget;
+mod compressor;
+mod decompressor;
+mod pool;
+mod provider;
+mod settings;
+
+pub use decompressor::RECEIVE_MEMORY;
+pub use provider::Deflate;
+pub use settings::Settings;
