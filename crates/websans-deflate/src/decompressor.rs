@@ -11,7 +11,7 @@ use crate::provider::Shared;
 
 /// Bytes of memory that inflating takes, with any window, for as long as a message is under way, or with context
 /// takeover for as long as the connection lives.
-pub const RECEIVE_MEMORY: usize = 41 << 10;
+pub const RECEIVE_MEMORY: usize = 47 << 10;
 
 /// What was stripped from the end of a message (RFC 7692 §7.2.2), and a byte that must not be wanted.
 const TAIL_AND_MORE: [u8; 5] = [0x00, 0x00, 0xff, 0xff, 0x00];

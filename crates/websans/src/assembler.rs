@@ -145,6 +145,17 @@ impl Assembler {
         self.bytes.get_mut(self.len..end).unwrap_or_default()
     }
 
+    /// Reserves storage for all `most` bytes at once, if they are few and this is about as many as there will be
+    /// anyhow: to grow once more is to hold old and new storage together.
+    fn reserve_few(&mut self, step: usize, most: u64) {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let all = self.len.saturating_add(most);
+        let next = self.len.saturating_add(step);
+        if all <= 8 * INFLATE_STEP && self.bytes.capacity() < next && next >= all / 8 {
+            self.bytes.reserve_exact(all.saturating_sub(self.bytes.len()));
+        }
+    }
+
     /// The first `n` bytes of the room, which have been read.
     pub(crate) fn read(&mut self, n: usize) -> &mut [u8] {
         self.bytes.get_mut(self.len..).and_then(|room| room.get_mut(..n)).unwrap_or_default()
@@ -209,11 +220,14 @@ impl Assembler {
         let (mut slice, rest) = inflating.up_to_checkpoint(input);
         let last = last && rest.is_empty();
         // One byte over the limit tells a message that is too long from one that fits just so.
-        let most = budget.limit.saturating_sub(inflating.inflated).saturating_add(1).min(INFLATE_STEP as u64);
-        // A short message needs no long room, unless it shows that it does: text shrinks to a third or so.
+        let most = budget.limit.saturating_sub(inflating.inflated).saturating_add(1);
+        // A short message needs no long room, unless it shows that it does: text shrinks to a third or so. Some more, because
+        // decompressors are slow where they have to look for the end of the room at each byte.
         let inflated = usize::try_from(inflating.inflated).unwrap_or(usize::MAX);
-        let step = inflated.max(slice.len().saturating_mul(4)).clamp(INFLATE_STEP / 16, INFLATE_STEP);
-        let room = self.room(step, most);
+        let likely = slice.len().saturating_mul(4).saturating_add(INFLATE_STEP / 32);
+        let step = inflated.max(likely).clamp(INFLATE_STEP / 16, INFLATE_STEP);
+        self.reserve_few(step, most);
+        let room = self.room(step, most.min(INFLATE_STEP as u64));
         let before = slice.len();
         let decoded = inflating.decode.decode(&mut slice, last, room)?;
         let n = match decoded {

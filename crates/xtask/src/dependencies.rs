@@ -1,4 +1,4 @@
-//! `cargo xtask dependencies`: what the core crate may depend on.
+//! `cargo xtask dependencies`: what the core crate, and the compression on top of it, may depend on.
 
 use std::collections::BTreeSet;
 
@@ -15,6 +15,10 @@ const HANDSHAKE: &[&str] = &["httparse", "sha1_smol", "base64"];
 const ENTROPY: &[&str] = &["getrandom", "chacha20"];
 const ENTROPY_FEATURE: &str = "os-entropy";
 
+const DEFLATE: &str = "websans-deflate";
+/// All that compression takes: nothing in C, nothing for the handshake.
+const DEFLATE_NEEDS: &[&str] = &["websans", "bytes", "zlib-rs"];
+
 /// Compares cargo's tree with the lists above, for every platform.
 pub(crate) fn check(workspace: &Workspace) -> Result {
     let features = workspace.features(CORE)?;
@@ -25,21 +29,22 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
     }
     let without_entropy = [ALWAYS, HANDSHAKE].concat();
     let all = [ALWAYS, HANDSHAKE, ENTROPY].concat();
-    expect(workspace, "no feature", &["--no-default-features"], ALWAYS)?;
+    expect(workspace, CORE, "no feature", &["--no-default-features"], ALWAYS)?;
     let selected = others.join(",");
     let arguments = ["--no-default-features", "--features", &selected];
-    expect(workspace, &format!("every feature but {ENTROPY_FEATURE}"), &arguments, &without_entropy)?;
-    expect(workspace, "every feature, direct dependencies", &["--all-features", "--depth", "1"], &all)
+    expect(workspace, CORE, &format!("every feature but {ENTROPY_FEATURE}"), &arguments, &without_entropy)?;
+    expect(workspace, CORE, "every feature, direct dependencies", &["--all-features", "--depth", "1"], &all)?;
+    expect(workspace, DEFLATE, "every feature", &["--all-features"], DEFLATE_NEEDS)
 }
 
-fn expect(workspace: &Workspace, what: &str, arguments: &[&str], expected: &[&str]) -> Result {
-    let tree = ["tree", "--package", CORE, "--edges", "normal", "--prefix", "none", "--target", "all"];
+fn expect(workspace: &Workspace, package: &str, what: &str, arguments: &[&str], expected: &[&str]) -> Result {
+    let tree = ["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--target", "all"];
     let output = child::output("cargo tree", workspace.cargo(tree).args(arguments))?;
     let found = packages(&output);
-    let expected: BTreeSet<&str> = expected.iter().copied().chain([CORE]).collect();
-    println!("{what}: {}", list(&found));
+    let expected: BTreeSet<&str> = expected.iter().copied().chain([package]).collect();
+    println!("{package}, {what}: {}", list(&found));
     if found != expected {
-        fail!("with {what}, {CORE} should have {}", list(&expected));
+        fail!("with {what}, {package} should have {}", list(&expected));
     }
     Ok(())
 }

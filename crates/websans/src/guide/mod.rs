@@ -10,6 +10,9 @@ pub mod embedding {}
 #[doc = include_str!("closing.md")]
 pub mod closing {}
 
+#[doc = include_str!("compression.md")]
+pub mod compression {}
+
 #[doc = include_str!("limits_and_memory.md")]
 pub mod limits_and_memory {}
 
