@@ -75,6 +75,27 @@ const SLOPES: &[Slope] = &[
         arguments: &["pongs"],
         small: 1024,
     },
+    Slope {
+        what: "compressed message of n fragments of one byte",
+        package: "websans-deflate",
+        example: "compressed_slopes",
+        arguments: &["fragments"],
+        small: 1024,
+    },
+    Slope {
+        what: "compressed message of n final blocks",
+        package: "websans-deflate",
+        example: "compressed_slopes",
+        arguments: &["finals"],
+        small: 1024,
+    },
+    Slope {
+        what: "compressed message sent in n parts, each flushed",
+        package: "websans-deflate",
+        example: "compressed_slopes",
+        arguments: &["parts"],
+        small: 1024,
+    },
 ];
 
 /// Measures every slope and fails on those that are too steep.
