@@ -88,7 +88,7 @@ fn a_bomb_takes_the_limit_and_64_kib() {
     let config = Arc::new(config);
     let zeros = bombs::zeros(10 << 20);
     assert!(zeros.len() < 11_000, "{}", zeros.len());
-    let padded = [vec![0, 0, 0, 0xff, 0xff].repeat(1000), zeros.clone()].concat();
+    let padded = [[0, 0, 0, 0xff, 0xff].repeat(1000), zeros.clone()].concat();
     for client in [false, true] {
         for settings in [Settings::default(), with_takeover()] {
             for (payload, cut) in [(&zeros, usize::MAX), (&zeros, 1000), (&zeros, 1), (&padded, usize::MAX)] {
@@ -137,7 +137,7 @@ fn the_limit_is_exact() {
                 // The bytes on the wire count, too.
                 config.max_message = limit.max(40);
                 config.max_streamed = limit.max(40);
-                let len = if limit < 40 { len + 40 - limit } else { len } as usize;
+                let len = usize::try_from(if limit < 40 { len + 40 - limit } else { len }).unwrap();
                 let fits = len as u64 <= config.max_message;
                 let config = Arc::new(config);
                 let (mut conn, mut inbox) = open(false, &config, &Deflate::default());
@@ -172,8 +172,12 @@ fn no_attack_costs_more_than_the_limits() {
                 "cut header" | "distance of two" | "distance of 32 KiB" => {
                     assert_eq!(got, Err(ProtocolError::InvalidDeflate), "{name}");
                 }
-                "empty stored blocks" | "empty fixed blocks" | "empty dynamic blocks" | "longest headers"
-                | "final stored blocks" | "final fixed blocks" => {
+                "empty stored blocks"
+                | "empty fixed blocks"
+                | "empty dynamic blocks"
+                | "longest headers"
+                | "final stored blocks"
+                | "final fixed blocks" => {
                     assert_eq!(got, Err(ProtocolError::UnproductiveDeflate), "{name}");
                 }
                 "nested" => assert!(got.is_ok_and(|(_, content)| content > 1000)),

@@ -126,7 +126,7 @@ impl Decode for Unstore {
         let mut bytes = Vec::new();
         let full = self.inflate(input, last, out.len(), &mut bytes)?;
         out[..bytes.len()].copy_from_slice(&bytes);
-        Ok(if full { Decoded::Full } else { Decoded::Drained(bytes.len()) })
+        Ok(if full { Decoded::More(bytes.len()) } else { Decoded::Drained(bytes.len()) })
     }
 }
 

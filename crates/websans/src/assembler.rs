@@ -12,8 +12,9 @@ use crate::text::Utf8;
 /// Most bytes that are inflated in one step: what a stream of parts holds at a time.
 const INFLATE_STEP: usize = 16 << 10;
 
-/// How often it is judged whether a compressed message has come to anything, in bytes of it. Counted from its beginning,
-/// and inflated exactly so far, so that the verdict does not hang on how the message was cut.
+/// How often it is judged whether a compressed message has come to anything, in bytes of it; its ratio, 16 times as often
+/// and at its end. Counted from its beginning, and inflated exactly so far, so that the verdict does not hang on how the
+/// message was cut.
 const CHECKPOINT: u64 = 8 << 10;
 
 /// Up to here the ratio of inflated to compressed bytes is not judged.
@@ -35,8 +36,10 @@ struct Inflating {
     /// Bytes that have been taken of the message, and what they have come to.
     taken: u64,
     inflated: u64,
-    /// `taken` and `inflated` as they were at the last checkpoint.
-    checkpoint: (u64, u64),
+    /// `taken` as it was when it was judged last.
+    judged: u64,
+    /// `inflated` as it was at the last multiple of [`CHECKPOINT`].
+    at_checkpoint: u64,
     /// The same for all messages before it.
     before: Inflated,
     decode: Box<dyn Decode>,
@@ -67,7 +70,8 @@ impl Assembler {
                 Box::new(Inflating {
                     taken: 0,
                     inflated: 0,
-                    checkpoint: (0, 0),
+                    judged: 0,
+                    at_checkpoint: 0,
                     before: Inflated::default(),
                     decode,
                 })
@@ -85,7 +89,8 @@ impl Assembler {
         self.len = 0;
         if let Some(inflating) = &mut self.inflating {
             inflating.before = inflating.total();
-            (inflating.taken, inflating.inflated, inflating.checkpoint) = (0, 0, (0, 0));
+            (inflating.taken, inflating.inflated) = (0, 0);
+            (inflating.judged, inflating.at_checkpoint) = (0, 0);
         }
         self.utf8 = Utf8::new();
         self.whole = true;
@@ -182,7 +187,7 @@ impl Assembler {
     ) -> Result<(), ProtocolError> {
         if compressed {
             let mut input = payload;
-            while self.inflate_step(&mut input, last, budget)? == Decoded::Full {}
+            while self.inflate_step(&mut input, last, budget)? {}
             return Ok(());
         }
         self.bytes.truncate(self.len);
@@ -206,21 +211,22 @@ impl Assembler {
         check(&mut self.utf8, self.kind, payload, last)
     }
 
-    /// Inflates a bounded piece of what `input` holds behind what has been gathered. `Full`: call again. A message
+    /// Inflates a bounded piece of what `input` holds behind what has been gathered. True: call again. A message
     /// that grows beyond its budget is an error as soon as that shows.
     pub(crate) fn inflate_step(
         &mut self,
         input: &mut &[u8],
         last: bool,
         budget: Budget,
-    ) -> Result<Decoded, ProtocolError> {
+    ) -> Result<bool, ProtocolError> {
         // An error ends the connection and, since it is not put back, the decompressor with it.
         // The connection lets RSV1 pass only if there is a decoder.
         let mut inflating = self.inflating.take().ok_or(ProtocolError::ReservedBits)?;
-        let (mut slice, rest) = inflating.up_to_checkpoint(input);
+        let (mut slice, rest) = inflating.up_to_checkpoint(input, budget);
         let last = last && rest.is_empty();
         // One byte over the limit tells a message that is too long from one that fits just so.
-        let most = budget.limit.saturating_sub(inflating.inflated).saturating_add(1);
+        let left = budget.limit.saturating_sub(inflating.inflated);
+        let most = left.saturating_add(1);
         // A short message needs no long room, unless it shows that it does: text shrinks to a third or so. Some more, because
         // decompressors are slow where they have to look for the end of the room at each byte.
         let inflated = usize::try_from(inflating.inflated).unwrap_or(usize::MAX);
@@ -229,21 +235,29 @@ impl Assembler {
         self.reserve_few(step, most);
         let room = self.room(step, most.min(INFLATE_STEP as u64));
         let before = slice.len();
-        let decoded = inflating.decode.decode(&mut slice, last, room)?;
-        let n = match decoded {
-            Decoded::Full => room.len(),
-            Decoded::Drained(n) => n.min(room.len()),
+        let (n, more) = match inflating.decode.decode(&mut slice, last, room)? {
+            Decoded::Drained(n) => (n.min(room.len()), false),
+            Decoded::More(n) => (n.min(room.len()), true),
         };
         let taken = before.saturating_sub(slice.len());
         // Without progress it would be called for ever.
-        if decoded == Decoded::Full && n == 0 && taken == 0 {
+        if more && n == 0 && taken == 0 {
             return Err(ProtocolError::InvalidDeflate);
         }
-        inflating.count(taken, n, decoded, budget)?;
-        self.keep(n, last && decoded != Decoded::Full)?;
+        // Errors come in the order of the bytes that they are about: first what is within the limit, then the limit.
+        let within = n.min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.keep(within, last && !more && within == n)?;
+        if within < n {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        inflating.taken += taken as u64;
+        inflating.inflated += n as u64;
+        if !more {
+            inflating.judge(last, budget)?;
+        }
         self.inflating = Some(inflating);
         *input = input.get(taken..).unwrap_or_default();
-        Ok(if rest.is_empty() { decoded } else { Decoded::Full })
+        Ok(more || !rest.is_empty())
     }
 
     /// What has been inflated since the connection opened.
@@ -257,38 +271,39 @@ impl Inflating {
         Inflated { compressed: self.before.compressed + self.taken, plain: self.before.plain + self.inflated }
     }
 
+    /// Bytes from one checkpoint to the next.
+    fn interval(budget: Budget) -> u64 {
+        if budget.ratio.is_some() { CHECKPOINT / 16 } else { CHECKPOINT }
+    }
+
     /// Whether the bytes taken end at a checkpoint that has not been judged.
-    fn is_at_checkpoint(&self) -> bool {
-        self.taken % CHECKPOINT == 0 && self.taken != self.checkpoint.0
+    fn is_at_checkpoint(&self, budget: Budget) -> bool {
+        self.taken % Self::interval(budget) == 0 && self.taken != self.judged
     }
 
     /// What of `input` lies before the next checkpoint, and what behind it.
-    fn up_to_checkpoint<'i>(&self, input: &'i [u8]) -> (&'i [u8], &'i [u8]) {
-        let n = if self.is_at_checkpoint() { 0 } else { CHECKPOINT - self.taken % CHECKPOINT };
+    fn up_to_checkpoint<'i>(&self, input: &'i [u8], budget: Budget) -> (&'i [u8], &'i [u8]) {
+        let interval = Self::interval(budget);
+        let n = if self.is_at_checkpoint(budget) { 0 } else { interval - self.taken % interval };
         input.split_at_checked(usize::try_from(n).unwrap_or(usize::MAX)).unwrap_or((input, &[]))
     }
 
-    fn count(
-        &mut self,
-        taken: usize,
-        n: usize,
-        decoded: Decoded,
-        budget: Budget,
-    ) -> Result<(), ProtocolError> {
-        self.taken += taken as u64;
-        self.inflated += n as u64;
-        if self.inflated > budget.limit {
-            return Err(ProtocolError::MessageTooBig);
+    /// Judges what the bytes taken have come to, if this is where that is done.
+    fn judge(&mut self, last: bool, budget: Budget) -> Result<(), ProtocolError> {
+        let checkpoint = self.is_at_checkpoint(budget);
+        if !last && !checkpoint {
+            return Ok(());
         }
+        self.judged = self.taken;
         let most = budget.ratio.map(|ratio| u64::from(ratio).saturating_mul(self.taken).max(RATIO_FROM));
         if most.is_some_and(|most| self.inflated > most) {
             return Err(ProtocolError::InflateRatio);
         }
-        if self.is_at_checkpoint() && decoded != Decoded::Full {
-            if self.inflated == self.checkpoint.1 {
+        if checkpoint && self.taken % CHECKPOINT == 0 {
+            if self.inflated == self.at_checkpoint {
                 return Err(ProtocolError::UnproductiveDeflate);
             }
-            self.checkpoint = (self.taken, self.inflated);
+            self.at_checkpoint = self.inflated;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
-//! `cargo xtask rfc`: whether every requirement of RFC 6455 has a test.
+//! `cargo xtask rfc`: whether every requirement of RFC 6455 and RFC 7692 has a test.
 //!
-//! The requirements are rows of a table in Markdown, each with a number. A test for row 40 is a function whose
-//! name starts with `r040_`, wherever in the crates it is.
+//! The requirements are rows of tables in Markdown, one file for each RFC. Each row has a number that is its own in all
+//! of them. A test for row 40 is a function whose name starts with `r040_`, wherever in the crates it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,12 +10,15 @@ use crate::failure::{Doing, Result, fail};
 use crate::source::{self, Token};
 use crate::workspace::Workspace;
 
-const TABLE: &str = "crates/websans/tests/rfc6455/requirements.md";
+const TABLES: [&str; 2] =
+    ["crates/websans/tests/rfc6455/requirements.md", "crates/websans-deflate/tests/rfc7692/requirements.md"];
 const HEADING: [&str; 6] = ["Row", "Section", "Level", "Who", "Requirement", "Pending"];
 
-/// One row of the table.
+/// One row of a table.
 #[derive(Debug, PartialEq, Eq)]
 struct Requirement {
+    /// The file it is in.
+    table: &'static str,
     section: String,
     who: String,
     text: String,
@@ -31,11 +34,14 @@ struct Test {
     line: usize,
 }
 
-/// Holds the table against the tests.
+/// Holds the tables against the tests.
 pub(crate) fn check(workspace: &Workspace) -> Result {
-    let path = workspace.path(TABLE);
-    let text = fs::read_to_string(&path).doing(|| format!("cannot read {}", path.display()))?;
-    let requirements = parse(&text)?;
+    let mut requirements = BTreeMap::new();
+    for table in TABLES {
+        let path = workspace.path(table);
+        let text = fs::read_to_string(&path).doing(|| format!("cannot read {}", path.display()))?;
+        parse(table, &text, &mut requirements)?;
+    }
 
     let crates = workspace.path("crates");
     let directories = [source::in_crates(&crates, "tests")?, source::in_crates(&crates, "src")?].concat();
@@ -57,22 +63,19 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
 
     let missing = untested(&requirements, &tested.keys().copied().collect());
     for (row, requirement) in &missing {
-        let Requirement { section, who, text, pending } = requirement;
+        let Requirement { table, section, who, text, pending } = requirement;
         let state = pending.as_ref().map_or("no test".into(), |reason| format!("pending: {reason}"));
-        println!("row {row} (section {section}, {who}): {text}\n    {state}");
+        println!("row {row} (section {section}, {who}): {text}\n    {state}, see {table}");
     }
     let stale = requirements.iter().filter(|(row, r)| r.pending.is_some() && tested.contains_key(row));
     let stale: Vec<String> = stale.map(|(row, _)| row.to_string()).collect();
     let pending = missing.iter().filter(|(_, requirement)| requirement.pending.is_some()).count();
-    println!(
-        "{} requirements: {} with {} tests, {pending} pending, {} without a test",
-        requirements.len(),
-        tested.len(),
-        tested.values().sum::<usize>(),
-        missing.len() - pending,
-    );
+    for table in TABLES {
+        println!("{table}: {}", totals(&requirements, &tested, |requirement| requirement.table == table));
+    }
+    println!("all: {}", totals(&requirements, &tested, |_| true));
     if wrong > 0 {
-        fail!("{wrong} tests are named after rows that {TABLE} does not have");
+        fail!("{wrong} tests are named after rows that no table has");
     }
     if !stale.is_empty() {
         fail!("marked as pending though tested: row {}", stale.join(", "));
@@ -83,6 +86,24 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
     Ok(())
 }
 
+/// How many of the chosen requirements there are, and how they fare.
+fn totals(
+    rows: &BTreeMap<u32, Requirement>,
+    tested: &BTreeMap<u32, usize>,
+    chosen: impl Fn(&Requirement) -> bool,
+) -> String {
+    let (mut all, mut with, mut tests, mut pending) = (0, 0, 0, 0);
+    for (row, requirement) in rows.iter().filter(|(_, requirement)| chosen(requirement)) {
+        let count = tested.get(row).copied().unwrap_or_default();
+        all += 1;
+        with += usize::from(count > 0);
+        tests += count;
+        pending += usize::from(count == 0 && requirement.pending.is_some());
+    }
+    let without = all - with - pending;
+    format!("{all} requirements: {with} with {tests} tests, {pending} pending, {without} without a test")
+}
+
 fn untested<'r>(rows: &'r BTreeMap<u32, Requirement>, tested: &BTreeSet<u32>) -> Vec<(u32, &'r Requirement)> {
     rows.iter()
         .filter(|(row, _)| !tested.contains(row))
@@ -90,35 +111,36 @@ fn untested<'r>(rows: &'r BTreeMap<u32, Requirement>, tested: &BTreeSet<u32>) ->
         .collect()
 }
 
-/// The rows of all tables in the file, by number.
-fn parse(text: &str) -> Result<BTreeMap<u32, Requirement>> {
-    let mut rows = BTreeMap::new();
+/// Adds the rows of the file `table`, by number.
+fn parse(table: &'static str, text: &str, rows: &mut BTreeMap<u32, Requirement>) -> Result {
+    let before = rows.len();
     for (line, text) in text.lines().enumerate().map(|(index, text)| (index + 1, text)) {
         let Some(cells) = cells(text) else { continue };
         if cells == HEADING || cells.iter().all(|cell| cell.chars().all(|c| c == '-' || c == ':')) {
             continue;
         }
         let [row, section, level, who, requirement, pending] = cells[..] else {
-            fail!("{TABLE}:{line}: a row has {} cells: {}", HEADING.len(), HEADING.join(", "));
+            fail!("{table}:{line}: a row has {} cells: {}", HEADING.len(), HEADING.join(", "));
         };
-        let number = row.parse().doing(|| format!("{TABLE}:{line}: {row:?} is no row number"))?;
+        let number = row.parse().doing(|| format!("{table}:{line}: {row:?} is no row number"))?;
         if [section, level, who, requirement].contains(&"") {
-            fail!("{TABLE}:{line}: row {row} has an empty cell");
+            fail!("{table}:{line}: row {row} has an empty cell");
         }
         let requirement = Requirement {
+            table,
             section: section.into(),
             who: who.into(),
             text: requirement.into(),
             pending: (!pending.is_empty()).then(|| pending.into()),
         };
-        if rows.insert(number, requirement).is_some() {
-            fail!("{TABLE}:{line}: row {row} is there twice");
+        if let Some(other) = rows.insert(number, requirement) {
+            fail!("{table}:{line}: row {row} is there twice, see {}", other.table);
         }
     }
-    if rows.is_empty() {
-        fail!("{TABLE} has no rows");
+    if rows.len() == before {
+        fail!("{table} has no rows");
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// The cells of a line of a Markdown table.
@@ -201,13 +223,45 @@ mod tests {
 | 1 | 4.2.1 | MUST | server | The method is GET. | |\n\
 | 26 | 4.1 | MUST | client | One at a time. | needs the dialler |\n";
 
+    const MORE: &str = "| 80 | 7 | MUST | server | It is declined. | |\n";
+
+    fn parsed(tables: &[&str]) -> Result<BTreeMap<u32, Requirement>> {
+        let mut rows = BTreeMap::new();
+        for (name, text) in ["first.md", "second.md"].into_iter().zip(tables) {
+            parse(name, text, &mut rows)?;
+        }
+        Ok(rows)
+    }
+
     #[test]
     fn a_table_is_read() {
-        let rows = parse(GOOD).unwrap();
+        let rows = parsed(&[GOOD]).unwrap();
         assert_eq!(rows.keys().copied().collect::<Vec<_>>(), [1, 26]);
         assert_eq!(rows[&1].pending, None);
         assert_eq!(rows[&26].pending.as_deref(), Some("needs the dialler"));
         assert_eq!(rows[&1].text, "The method is GET.");
+    }
+
+    #[test]
+    fn tables_have_their_rows_together() {
+        let rows = parsed(&[GOOD, MORE]).unwrap();
+        assert_eq!(rows.keys().copied().collect::<Vec<_>>(), [1, 26, 80]);
+        assert_eq!((rows[&1].table, rows[&80].table), ("first.md", "second.md"));
+        // A number is one row's in all of them, and none of them is empty.
+        let failure = parsed(&[MORE, MORE]).unwrap_err().to_string();
+        assert!(failure.contains("second.md:1: row 80 is there twice, see first.md"), "{failure}");
+        assert!(parsed(&[GOOD, "no table"]).unwrap_err().to_string().contains("second.md has no rows"));
+    }
+
+    #[test]
+    fn totals_are_of_what_was_chosen() {
+        let rows = parsed(&[GOOD, MORE]).unwrap();
+        let tested = BTreeMap::from([(1, 2), (80, 3)]);
+        let of = |table| totals(&rows, &tested, |row| row.table == table);
+        assert_eq!(of("first.md"), "2 requirements: 1 with 2 tests, 1 pending, 0 without a test");
+        assert_eq!(of("second.md"), "1 requirements: 1 with 3 tests, 0 pending, 0 without a test");
+        let all = totals(&rows, &BTreeMap::new(), |_| true);
+        assert_eq!(all, "3 requirements: 0 with 0 tests, 1 pending, 2 without a test");
     }
 
     #[test]
@@ -218,10 +272,10 @@ mod tests {
             ("| x | 4.1 | MUST | client | Which? | |", "no row number"),
             ("| 3 | 4.1 | MUST | client | | |", "empty cell"),
         ] {
-            let failure = parse(&format!("{GOOD}{line}\n")).unwrap_err().to_string();
+            let failure = parsed(&[&format!("{GOOD}{line}\n")]).unwrap_err().to_string();
             assert!(failure.contains(about), "{line}: {failure}");
         }
-        assert!(parse("no table").is_err());
+        assert!(parsed(&["no table"]).is_err());
     }
 
     fn found(source: &str) -> Vec<(u32, String)> {
@@ -266,7 +320,7 @@ mod tests {
 
     #[test]
     fn rows_without_tests_are_told() {
-        let rows = parse(GOOD).unwrap();
+        let rows = parsed(&[GOOD]).unwrap();
         let missing = |tested: &[u32]| {
             untested(&rows, &tested.iter().copied().collect()).iter().map(|(row, _)| *row).collect::<Vec<_>>()
         };

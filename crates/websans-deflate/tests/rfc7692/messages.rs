@@ -88,6 +88,30 @@ fn r089_what_looks_like_the_tail_is_kept() {
     }
 }
 
+/// Where the message ends together with what was read at once there is no room behind it for the tail.
+#[test]
+fn r089_the_tail_needs_no_room() {
+    let setup = Setup::new(FRESH);
+    for end in BOTH {
+        let deflate = Deflate::new(granting());
+        for buffer in [2048, 4096, 8192] {
+            for size in buffer - 2..=buffer + 2 {
+                let frame = |len| {
+                    let mut blocks = Blocks::new();
+                    blocks.stored(false, &noise(1, len));
+                    end.incoming(deflated_binary(&blocks.message()))
+                };
+                let len = size - (frame(1000).len() - 1000);
+                let bytes = [frame(len), end.incoming(deflated(HELLO))].concat();
+                let events = [binary(&noise(1, len)), text("Hello")];
+                for pieces in [vec![&bytes[..]], vec![&bytes[..size], &bytes[size..]]] {
+                    assert_heard(end, &deflate, &setup, &pieces, &events, Ending::Open);
+                }
+            }
+        }
+    }
+}
+
 /// A part that is flushed ends with the four bytes, which stay where they are; the message's end lacks them.
 #[test]
 fn r089_the_tail_is_stripped_at_the_end_of_the_message() {
@@ -95,7 +119,13 @@ fn r089_the_tail_is_stripped_at_the_end_of_the_message() {
         for element in [TAKEOVER, FRESH] {
             let (mut conn, _) = end.open(element);
             let mut history = Vec::new();
-            for parts in [&["Hello"][..], &["Hel", "lo"], &["a", "b", "c", "d"], &["Hello", ""], &["", "Hello", "", ""]] {
+            for parts in [
+                &["Hello"][..],
+                &["Hel", "lo"],
+                &["a", "b", "c", "d"],
+                &["Hello", ""],
+                &["", "Hello", "", ""],
+            ] {
                 for (n, part) in parts.iter().enumerate() {
                     let last = n + 1 == parts.len();
                     conn.send_part(*part, last).unwrap();
@@ -121,7 +151,7 @@ fn r089_the_tail_is_stripped_at_the_end_of_the_message() {
             // Cut by length, the four bytes may fall anywhere.
             let mut config = Config::default();
             config.fragment_above = Some(1);
-            let (mut conn, _) = end.open_with(&Deflate::new(granting()), element, config);
+            let (mut conn, _) = end.open_with(Deflate::new(granting()), element, config);
             conn.send_part("Hel", false).unwrap();
             conn.flush_part().unwrap();
             conn.send_part("lo", true).unwrap();
@@ -143,11 +173,15 @@ fn r091_context_takeover_each_way() {
             let (mut conn, mut inbox) = end.open(&element);
             for n in 0..3 {
                 conn.send("Hello").unwrap();
-                let expected = if ours || n == 0 { HELLO } else { HELLO_AGAIN };
-                assert_eq!(drain(&mut conn), end.outgoing(deflated(expected)), "{end:?}, {element}");
+                let about = format!("{end:?}, {element}");
+                if ours || n == 0 {
+                    assert_eq!(drain(&mut conn), end.outgoing(deflated(HELLO)), "{about}");
+                } else {
+                    assert_again(&sent_message(&mut conn).0, &about);
+                }
                 let bytes = end.incoming(deflated(if theirs || n == 0 { HELLO } else { HELLO_AGAIN }));
                 let heard = read((&mut conn, &mut inbox), &bytes);
-                assert_eq!(heard, (vec![text("Hello")], None), "{end:?}, {element}");
+                assert_eq!(heard, (vec![text("Hello")], None), "{about}");
             }
             // With a window or without, a message that does without it is understood.
             assert_eq!(read((&mut conn, &mut inbox), &end.incoming(deflated(HELLO))).0, [text("Hello")]);
@@ -190,6 +224,60 @@ fn r091_the_window_spans_messages() {
     }
 }
 
+/// What the application skips is in the window all the same; and a message can be taken whole at first and then in pieces.
+#[test]
+fn r091_skipped_messages_are_in_the_window() {
+    let long = noise(9, 40_000);
+    let mut blocks = Blocks::new();
+    blocks.stored(false, &long);
+    let mut again = Blocks::new();
+    again.far_match(32_768);
+    let tail = &long[long.len() - 32_768..][..3];
+    for end in BOTH {
+        let frames = [deflated_binary(&blocks.message()), deflated_binary(&again.message())];
+        let bytes = end.all_incoming(frames);
+        for size in [bytes.len(), 3000, 100] {
+            let (mut conn, mut inbox) = end.open(TAKEOVER);
+            let (mut started, mut messages) = (false, Vec::new());
+            for piece in bytes.chunks(size) {
+                let mut piece = piece;
+                while !piece.is_empty() {
+                    let n = std::io::Read::read(&mut piece, inbox.spare_mut()).unwrap();
+                    inbox.filled(n);
+                    // One piece of the first message, and no more of it.
+                    started = started
+                        || inbox.next_chunk(&mut conn).unwrap() && !inbox.chunk().unwrap().payload.is_empty();
+                    while started && inbox.next(&mut conn).unwrap() {
+                        messages.push(inbox.message().unwrap().as_bytes().to_vec());
+                    }
+                }
+            }
+            assert_eq!(messages, [tail], "{end:?}, {size}");
+
+            // The other way round: the first half of it by `next`, which waits, and all of it by `next_chunk`.
+            let (mut conn, mut inbox) = end.open(TAKEOVER);
+            let (mut chunks, mut messages) = (Vec::new(), Vec::new());
+            for (n, piece) in bytes.chunks(size.min(1000)).enumerate() {
+                inbox.spare_mut()[..piece.len()].copy_from_slice(piece);
+                inbox.filled(piece.len());
+                if n < 20 {
+                    assert!(!inbox.next(&mut conn).unwrap());
+                    continue;
+                }
+                while inbox.next_chunk(&mut conn).unwrap() {
+                    let chunk = inbox.chunk().unwrap();
+                    assert_eq!(chunk.first, chunks.is_empty());
+                    chunks.extend_from_slice(chunk.payload);
+                    if chunk.last {
+                        messages.push(std::mem::take(&mut chunks));
+                    }
+                }
+            }
+            assert!(messages == [&long[..], tail], "{end:?}, {size}");
+        }
+    }
+}
+
 /// What the peer of `end` reads, messages as they came.
 fn rules(end: End) -> websans_testkit::oracle::Rules {
     let mut rules = websans_testkit::oracle::Rules::unlimited(end == End::Client);
@@ -212,7 +300,7 @@ fn r092_one_block() {
             assert_eq!(drain(&mut conn), end.outgoing(deflated(HELLO)));
             let mut config = Config::default();
             config.fragment_above = Some(4);
-            let (mut conn, _) = end.open_with(&Deflate::new(granting()), element, config);
+            let (mut conn, _) = end.open_with(Deflate::new(granting()), element, config);
             conn.send("Hello").unwrap();
             let frames = [deflated(&HELLO[..4]).unfinished(), Frame::continuation(&HELLO[4..])];
             assert_eq!(drain(&mut conn), end.all_outgoing(frames));
@@ -258,7 +346,7 @@ fn r094_a_stored_block() {
     for end in BOTH {
         let mut settings = granting();
         settings.level = 0;
-        let (mut conn, _) = end.open_with(&Deflate::new(settings), TAKEOVER, Config::default());
+        let (mut conn, _) = end.open_with(Deflate::new(settings), TAKEOVER, Config::default());
         conn.send("Hello").unwrap();
         assert_eq!(drain(&mut conn), end.outgoing(deflated(STORED)));
     }
@@ -345,11 +433,16 @@ fn r097_empty_messages() {
     ];
     for element in [TAKEOVER, FRESH] {
         for payload in empty {
-            assert_messages(element, &[payload, HELLO, payload, payload, HELLO], &["", "Hello", "", "", "Hello"]);
+            assert_messages(
+                element,
+                &[payload, HELLO, payload, payload, HELLO],
+                &["", "Hello", "", "", "Hello"],
+            );
         }
         let setup = Setup::new(element);
         // No byte at all, in fragments; and fragments without a byte before those that have some.
-        let nothing = [deflated(b"").unfinished(), Frame::continuation("").unfinished(), Frame::continuation("")];
+        let nothing =
+            [deflated(b"").unfinished(), Frame::continuation("").unfinished(), Frame::continuation("")];
         assert_received(&setup, &nothing, &[text("")], Ending::Open);
         let something =
             [deflated(b"").unfinished(), Frame::continuation("").unfinished(), Frame::continuation(HELLO)];

@@ -8,7 +8,7 @@ use crate::support::*;
 /// The answer of a server with these settings to these lines.
 #[track_caller]
 fn answered(settings: &Settings, offers: &[&str]) -> Option<String> {
-    serve(&Deflate::new(settings.clone()), offers).unwrap().0
+    serve(Deflate::new(settings.clone()), offers).unwrap().0
 }
 
 #[track_caller]
@@ -87,14 +87,17 @@ fn r080_an_offer_that_is_not_defined_is_declined() {
             assert_eq!(answered(&settings, &[&bad]), None, "{bad}");
             let further = format!("{bad}; client_no_context_takeover");
             assert_eq!(answered(&settings, &[&further]), None, "{further}");
-            for lines in [&[&*format!("{bad}, {good}")][..], &[&bad, good], &[good, &bad], &[&bad, &bad, good]] {
+            for lines in
+                [&[&*format!("{bad}, {good}")][..], &[&bad, good], &[good, &bad], &[&bad, &bad, good]]
+            {
                 assert_eq!(answered(&settings, lines).as_ref(), Some(&answer), "{lines:?}");
             }
         }
         for parameters in NO_GRAMMAR {
             let bad = format!("permessage-deflate; {parameters}");
             for lines in [&[&*bad][..], &[good, &bad], &[&bad, good]] {
-                let error = serve(&Deflate::new(settings.clone()), lines).map(|(answer, _)| answer).unwrap_err();
+                let error =
+                    serve(Deflate::new(settings.clone()), lines).map(|(answer, _)| answer).unwrap_err();
                 assert_eq!(error, HandshakeError::InvalidExtensions, "{lines:?}");
                 assert_eq!(error.http_status(), 400);
             }
@@ -108,25 +111,31 @@ fn r080_windows_are_numbers_from_8_to_15() {
     let settings = granting();
     for bits in 0..=300 {
         for value in [format!("{bits}"), format!("\"{bits}\"")] {
-            let client = answered(&settings, &[&format!("permessage-deflate; client_max_window_bits={value}")]);
+            let client =
+                answered(&settings, &[&format!("permessage-deflate; client_max_window_bits={value}")]);
             let expected = format!("permessage-deflate; client_max_window_bits={bits}");
             assert_eq!(client, (8..=15).contains(&bits).then_some(expected), "{value}");
             // 8 is well-formed, but more than our compressor can promise.
-            let server = answered(&settings, &[&format!("permessage-deflate; server_max_window_bits={value}")]);
+            let server =
+                answered(&settings, &[&format!("permessage-deflate; server_max_window_bits={value}")]);
             let expected = format!("permessage-deflate; server_max_window_bits={bits}");
             assert_eq!(server, (9..=15).contains(&bits).then_some(expected), "{value}");
         }
     }
 }
 
-/// "The offers are in the order of preference" (RFC 6455 §9.1): the first that can be accepted is, and no other.
+/// "The order of elements is important as it specifies the client's preference" (§5): the first that can be accepted is,
+/// and no other.
 #[test]
 fn r080_the_first_acceptable_offer_is_accepted() {
     assert_answers(
         &granting(),
         &[
             ("permessage-deflate", Some("permessage-deflate")),
-            ("permessage-deflate, permessage-deflate; server_no_context_takeover", Some("permessage-deflate")),
+            (
+                "permessage-deflate, permessage-deflate; server_no_context_takeover",
+                Some("permessage-deflate"),
+            ),
             (
                 "permessage-deflate; server_no_context_takeover, permessage-deflate",
                 Some("permessage-deflate; server_no_context_takeover"),
@@ -141,7 +150,10 @@ fn r080_the_first_acceptable_offer_is_accepted() {
             ("x-webkit-deflate-frame", None),
             ("Permessage-Deflate", None),
             ("permessage-deflate2, permessage-deflat", None),
-            (" , permessage-deflate ; client_max_window_bits = 9 ,", Some("permessage-deflate; client_max_window_bits=9")),
+            (
+                " , permessage-deflate ; client_max_window_bits = 9 ,",
+                Some("permessage-deflate; client_max_window_bits=9"),
+            ),
         ],
     );
     assert_answers(
@@ -168,22 +180,26 @@ fn r080_the_first_acceptable_offer_is_accepted() {
 /// Parameters come in any order.
 #[test]
 fn r080_all_parameters_at_once() {
-    let parameters =
-        ["server_no_context_takeover", "client_no_context_takeover", "server_max_window_bits=10", "client_max_window_bits=12"];
+    let parameters = [
+        "server_no_context_takeover",
+        "client_no_context_takeover",
+        "server_max_window_bits=10",
+        "client_max_window_bits=12",
+    ];
     for first in 0..4 {
         for second in 0..4 {
             let mut parameters = parameters.to_vec();
             parameters.swap(0, first);
             parameters.swap(1, second);
             let offer = format!("permessage-deflate; {}", parameters.join("; "));
-            let (answer, negotiated) = serve(&Deflate::new(granting()), &[&offer]).unwrap();
+            let (answer, negotiated) = serve(Deflate::new(granting()), &[&offer]).unwrap();
             assert_eq!(answer, Some(element((true, true), (10, 12))), "{offer}");
             assert_eq!(negotiated.deflate, Some(self::parameters((true, true), (10, 12))));
         }
     }
 }
 
-/// "This parameter has no value" (§7.1.1.1, §7.1.1.2).
+/// Neither parameter has a value, in an offer or in a response (§7.1.1.1, §7.1.1.2).
 #[test]
 fn r082_an_offer_with_a_valued_flag_is_declined() {
     for flag in ["server_no_context_takeover", "client_no_context_takeover"] {
@@ -205,13 +221,13 @@ fn r083_the_servers_window_is_at_most_what_was_offered() {
         settings.negotiation.server_max_window_bits = ours;
         for asked in 9..=15 {
             let offer = format!("permessage-deflate; server_max_window_bits={asked}");
-            let (answer, negotiated) = serve(&Deflate::new(settings.clone()), &[&offer]).unwrap();
+            let (answer, negotiated) = serve(Deflate::new(settings.clone()), &[&offer]).unwrap();
             let bits = asked.min(ours);
             assert_eq!(answer, Some(format!("permessage-deflate; server_max_window_bits={bits}")));
             assert_eq!(negotiated.deflate.unwrap().server_max_window_bits, bits);
         }
         // Unasked, if it matters.
-        let (answer, negotiated) = serve(&Deflate::new(settings.clone()), &[TAKEOVER]).unwrap();
+        let (answer, negotiated) = serve(Deflate::new(settings.clone()), &[TAKEOVER]).unwrap();
         let bits = if ours < 15 { format!("; server_max_window_bits={ours}") } else { String::new() };
         assert_eq!(answer, Some(format!("permessage-deflate{bits}")));
         assert_eq!(negotiated.deflate.unwrap().server_max_window_bits, ours);
@@ -230,7 +246,7 @@ fn r084_the_clients_window_is_named_only_if_it_was_offered() {
         assert_eq!(answered(&settings, &["permessage-deflate; client_max_window_bits"]), named(ours));
         for hint in 8..=15 {
             let offer = format!("permessage-deflate; client_max_window_bits={hint}");
-            let (answer, negotiated) = serve(&Deflate::new(settings.clone()), &[&offer]).unwrap();
+            let (answer, negotiated) = serve(Deflate::new(settings.clone()), &[&offer]).unwrap();
             // 8 among them: what inflates with more inflates that as well.
             assert_eq!(answer, named(hint.min(ours)));
             assert_eq!(negotiated.deflate.unwrap().client_max_window_bits, hint.min(ours));
@@ -283,4 +299,19 @@ fn r086_no_context_takeover_is_confirmed_and_obeyed() {
     assert_eq!(answered(&granting(), &[TAKEOVER]).as_deref(), Some(TAKEOVER));
     let unasked = answered(&Settings::default(), &[TAKEOVER]);
     assert_eq!(unasked.as_deref(), Some(FRESH));
+}
+
+/// Nobody compresses who was not told to.
+#[test]
+fn compression_is_off_unless_it_is_asked_for() {
+    let mut out = Vec::new();
+    request().write(&mut out);
+    assert!(!String::from_utf8(out).unwrap().to_ascii_lowercase().contains("extensions"));
+    for offers in [TAKEOVER, FRESH, "permessage-deflate; client_max_window_bits"] {
+        let (answer, negotiated) = serve(None, &[offers]).unwrap();
+        assert!(answer.is_none() && negotiated.deflate.is_none());
+    }
+    // And who was told to forgets each message before the next, unless told otherwise.
+    let answer = answered(&Settings::default(), &["permessage-deflate; client_max_window_bits"]);
+    assert_eq!(answer, Some(format!("{FRESH}; client_max_window_bits=15")));
 }

@@ -12,7 +12,7 @@ fn agreed(
     settings: &Settings,
     answers: &[&str],
 ) -> Result<Option<websans::deflate::Parameters>, HandshakeError> {
-    dial(&Deflate::new(settings.clone()), answers).map(|negotiated| negotiated.deflate)
+    dial(Deflate::new(settings.clone()), answers).map(|negotiated| negotiated.deflate)
 }
 
 #[track_caller]
@@ -70,15 +70,25 @@ fn r081_a_response_that_is_not_defined_fails() {
 fn r081_windows_are_numbers_from_8_to_15() {
     for bits in 0..=300 {
         for value in [format!("{bits}"), format!("\"{bits}\"")] {
-            let server = agreed(&granting(), &[&format!("permessage-deflate; server_max_window_bits={value}")]);
+            let server =
+                agreed(&granting(), &[&format!("permessage-deflate; server_max_window_bits={value}")]);
             let window = u8::try_from(bits).unwrap_or(0);
             let expected = parameters((false, false), (window, 15));
-            let expected = if (8..=15).contains(&bits) { Ok(Some(expected)) } else { Err(HandshakeError::UnexpectedExtension) };
+            let expected = if (8..=15).contains(&bits) {
+                Ok(Some(expected))
+            } else {
+                Err(HandshakeError::UnexpectedExtension)
+            };
             assert_eq!(server, expected, "{value}");
             // "If the client doesn't support the configuration" (§5.1): our compressor does not do 8.
-            let client = agreed(&granting(), &[&format!("permessage-deflate; client_max_window_bits={value}")]);
+            let client =
+                agreed(&granting(), &[&format!("permessage-deflate; client_max_window_bits={value}")]);
             let expected = parameters((false, false), (15, window));
-            let expected = if (9..=15).contains(&bits) { Ok(Some(expected)) } else { Err(HandshakeError::UnexpectedExtension) };
+            let expected = if (9..=15).contains(&bits) {
+                Ok(Some(expected))
+            } else {
+                Err(HandshakeError::UnexpectedExtension)
+            };
             assert_eq!(client, expected, "{value}");
         }
     }
@@ -88,7 +98,7 @@ fn r081_windows_are_numbers_from_8_to_15() {
 #[test]
 fn r081_a_response_without_extension_declines() {
     for settings in [granting(), asking((true, true), (9, 9))] {
-        let negotiated = dial(&Deflate::new(settings), &[]).unwrap();
+        let negotiated = dial(Deflate::new(settings), &[]).unwrap();
         assert!(negotiated.deflate.is_none() && negotiated.codec.is_none());
         let (mut conn, _) = websans::open(End::Client.role(), Config::default(), negotiated, START);
         conn.send(websans::Payload::from("Hello").compress(true)).unwrap();
@@ -152,8 +162,8 @@ fn r084_a_clients_window_in_a_response_has_a_value() {
     }
 }
 
-/// "A client MUST support "client_no_context_takeover" in a response, even if it was not offered" (§7.1.1.2, in other
-/// words): each message stands for itself from then on.
+/// A client does without context takeover when the response says so, whether it has offered that or not (§7.1.1.2): each
+/// message stands for itself from then on.
 #[test]
 fn r085_no_context_takeover_of_the_client_is_obeyed() {
     assert!(!offer(&granting()).contains("no_context_takeover"));

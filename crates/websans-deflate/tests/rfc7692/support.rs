@@ -2,12 +2,14 @@
 
 use std::io::Read;
 
-use websans::deflate::Parameters;
+use bytes::Buf;
+use websans::deflate::{Extension, Parameters};
 use websans::handshake::HandshakeError;
 use websans::handshake::client::{Answer, Connector, Request};
 use websans::handshake::server::{Acceptor, Choice};
 use websans::{Config, Connection, Inbox, Kind, Negotiated, ProtocolError, Role, Timestamp};
 use websans_deflate::{Deflate, Settings};
+use websans_testkit::inflate::{Rules, judge};
 use websans_testkit::listen::{self, Way};
 use websans_testkit::oracle::{self, End as Ending};
 use websans_testkit::wire::Frame;
@@ -84,7 +86,7 @@ impl End {
     }
 
     /// What this end agrees on when `element` is what it is offered, or what the response to it is.
-    pub(crate) fn shake(self, deflate: &Deflate, element: &str) -> Negotiated {
+    pub(crate) fn shake(self, deflate: impl Into<Option<Extension>>, element: &str) -> Negotiated {
         match self {
             Self::Server => {
                 let (answer, negotiated) = serve(deflate, &[element]).unwrap();
@@ -96,12 +98,17 @@ impl End {
     }
 
     /// A connection that has agreed on `element`.
-    pub(crate) fn open_with(self, deflate: &Deflate, element: &str, config: Config) -> (Connection, Inbox) {
+    pub(crate) fn open_with(
+        self,
+        deflate: impl Into<Option<Extension>>,
+        element: &str,
+        config: Config,
+    ) -> (Connection, Inbox) {
         websans::open(self.role(), config, self.shake(deflate, element), START)
     }
 
     pub(crate) fn open(self, element: &str) -> (Connection, Inbox) {
-        self.open_with(&Deflate::new(granting()), element, Config::default())
+        self.open_with(Deflate::new(granting()), element, Config::default())
     }
 
     /// What this end sends with: whether it has context takeover, and its window.
@@ -150,7 +157,7 @@ fn with_extensions(head: &str, lines: &[&str]) -> Vec<u8> {
 /// A server that is offered these lines: what it answers, if it answers them, and what it agrees on. The rest of its
 /// response is as it must be, byte for byte.
 pub(crate) fn serve(
-    deflate: &Deflate,
+    deflate: impl Into<Option<Extension>>,
     offers: &[&str],
 ) -> Result<(Option<String>, Negotiated), HandshakeError> {
     let request = with_extensions(REQUEST, offers);
@@ -190,7 +197,10 @@ pub(crate) fn offer(settings: &Settings) -> String {
 }
 
 /// What a client agrees on with a server that answers it with these lines.
-pub(crate) fn dial(deflate: &Deflate, answers: &[&str]) -> Result<Negotiated, HandshakeError> {
+pub(crate) fn dial(
+    deflate: impl Into<Option<Extension>>,
+    answers: &[&str],
+) -> Result<Negotiated, HandshakeError> {
     dialled(request().deflate(deflate).unwrap(), answers)
 }
 
@@ -287,7 +297,11 @@ pub(crate) fn assert_heard(
         let heard = listen::listen(way, endpoint, pieces.iter().copied());
         let about = || {
             let sizes: Vec<usize> = pieces.iter().map(|piece| piece.len()).collect();
-            let sizes = if sizes.iter().all(|size| *size == 1) { "byte by byte".into() } else { format!("{sizes:?}") };
+            let sizes = if sizes.iter().all(|size| *size == 1) {
+                "byte by byte".into()
+            } else {
+                format!("{sizes:?}")
+            };
             format!("{end:?}, {way:?}, {}, {sizes}", setup.element)
         };
         let is_message = |event: &&Event| matches!(event, Event::Message { .. });
@@ -297,11 +311,26 @@ pub(crate) fn assert_heard(
         assert_eq!(heard.events.iter().collect::<Vec<_>>(), expected, "{}", about());
         let replies = oracle::read(&heard.written, &oracle::Rules::unlimited(end == End::Client));
         let close = match ending {
-            Ending::Failed(error) => Some(Event::Close(Some((error.close_code().get(), error.reason().into())))),
+            Ending::Failed(error) => {
+                Some(Event::Close(Some((error.close_code().get(), error.reason().into()))))
+            }
             _ => None,
         };
-        assert_eq!(replies.events.into_iter().rfind(|event| matches!(event, Event::Close(_))), close, "{}", about());
+        assert_eq!(
+            replies.events.into_iter().rfind(|event| matches!(event, Event::Close(_))),
+            close,
+            "{}",
+            about()
+        );
     }
+}
+
+/// Asserts that a compressor which has just sent "Hello" says it again by what it has kept of that: §7.2.3.2, or better.
+#[track_caller]
+pub(crate) fn assert_again(payload: &[u8], about: &str) {
+    let verdict = judge(payload, b"Hello", Rules::UNLIMITED);
+    assert_eq!((&verdict.bytes[..], verdict.fault), (&b"Hello"[..], None), "{about}");
+    assert!(verdict.farthest == 5 && payload.len() <= HELLO_AGAIN.len(), "{about}: {payload:02x?}");
 }
 
 pub(crate) fn failed(error: ProtocolError) -> Ending {
@@ -312,7 +341,9 @@ pub(crate) fn failed(error: ProtocolError) -> Ending {
 pub(crate) fn drain(conn: &mut Connection) -> Vec<u8> {
     let mut bytes = Vec::new();
     while conn.wants_write() {
-        bytes.extend_from_slice(&conn.outbox().take_chunk());
+        let outbox = conn.outbox();
+        bytes.extend_from_slice(outbox.chunk());
+        outbox.advance(outbox.chunk().len());
     }
     bytes
 }
@@ -330,11 +361,18 @@ pub(crate) fn sent(conn: &mut Connection) -> Vec<Frame> {
             _ => 0,
         };
         let (len, rest) = rest.split_at(size);
-        let len = if size == 0 { u64::from(second & 0x7f) } else { len.iter().fold(0, |len, byte| len << 8 | u64::from(*byte)) };
+        let len = if size == 0 {
+            u64::from(second & 0x7f)
+        } else {
+            len.iter().fold(0, |len, byte| len << 8 | u64::from(*byte))
+        };
         let rest = if conn.is_client() { rest.strip_prefix(&KEY).expect("the key") } else { rest };
         let (payload, rest) = rest.split_at(usize::try_from(len).unwrap());
         let key = if conn.is_client() { KEY } else { [0; 4] };
-        let mut frame = Frame::new(first & 15, payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect::<Vec<u8>>());
+        let mut frame = Frame::new(
+            first & 15,
+            payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect::<Vec<u8>>(),
+        );
         (frame.fin, frame.rsv) = (first & 0x80 != 0, first >> 4 & 7);
         frames.push(frame);
         bytes = rest;
@@ -356,7 +394,10 @@ pub(crate) fn sent_message(conn: &mut Connection) -> (Vec<u8>, bool) {
 }
 
 /// Hands `bytes` over whole and takes the messages up to the end or the first error.
-pub(crate) fn read((conn, inbox): (&mut Connection, &mut Inbox), mut bytes: &[u8]) -> (Vec<Event>, Option<ProtocolError>) {
+pub(crate) fn read(
+    (conn, inbox): (&mut Connection, &mut Inbox),
+    mut bytes: &[u8],
+) -> (Vec<Event>, Option<ProtocolError>) {
     let mut messages = Vec::new();
     while !bytes.is_empty() {
         let n = bytes.read(inbox.spare_mut()).unwrap();

@@ -253,8 +253,11 @@ impl Connection {
                 receiving.fragments = 1;
                 receiving.empty_run = 0;
                 receiving.in_chunks = receiving.streamed;
-                receiving.budget =
+                let limit =
                     if receiving.streamed { self.config.max_streamed } else { self.config.max_message };
+                // What does not shrink grows, by a few bytes for each block. What it inflates to is judged as it does.
+                let overhead = if receiving.compressed { limit / 8 + 1024 } else { 0 };
+                receiving.budget = limit.saturating_add(overhead);
             }
             OpCode::Continuation => {
                 receiving.fragments = receiving.fragments.saturating_add(1);

@@ -12,11 +12,12 @@ pub trait Decode: Send + Sync {
     /// Takes bytes from the front of `input`, which it shrinks, and writes what they inflate to to the front of `out`.
     ///
     /// `last` says that `input` holds the end of the message's payload (as sent: without the four bytes
-    /// that RFC 7692 §7.2.1 strips). Returns [`Decoded::Full`] if `out` is full and more may come without more
-    /// input, else [`Decoded::Drained`], with `input` empty.
+    /// that RFC 7692 §7.2.1 strips). Returns [`Decoded::More`] if it is to be called again before new input comes, because
+    /// `out` is full, say; else [`Decoded::Drained`], with `input` empty.
     ///
     /// # Errors
-    /// [`ProtocolError::InvalidDeflate`] if the input is not what the parameters allow. It is not called again then.
+    /// [`ProtocolError::InvalidDeflate`] if the input is not what the parameters allow. It is not called again then. What the
+    /// input before has come to is to be handed out first, so that no verdict hangs on how a message was cut.
     fn decode(&mut self, input: &mut &[u8], last: bool, out: &mut [u8]) -> Result<Decoded, ProtocolError>;
 }
 
@@ -26,8 +27,8 @@ pub trait Decode: Send + Sync {
 pub enum Decoded {
     /// At the end of the input: so many bytes have been written.
     Drained(usize),
-    /// At the end of the room, which is full: call again before new input comes.
-    Full,
+    /// Before it, at the end of the room, say: so many bytes have been written. Call again before new input comes.
+    More(usize),
 }
 
 /// Deflates messages to be sent. One per connection; called with the parts of each message in order.

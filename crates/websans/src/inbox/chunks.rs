@@ -2,7 +2,6 @@
 
 use super::{Inbox, Mode, Place};
 use crate::connection::Connection;
-use crate::deflate::Decoded;
 use crate::error::ProtocolError;
 use crate::message::Kind;
 
@@ -83,12 +82,12 @@ impl Inbox {
     /// True if a piece came out and is lent.
     fn inflate_held(&mut self, conn: &mut Connection, held: Held) -> Result<bool, ProtocolError> {
         let mut input = self.buffer.get(self.start - held.len..self.start).unwrap_or_default();
-        let decoded = self.assembler.inflate_step(&mut input, held.last, conn.inflate_budget(true));
+        let more = self.assembler.inflate_step(&mut input, held.last, conn.inflate_budget(true));
         let unread = input.len();
-        let decoded = decoded.map_err(|error| self.fail(conn, error))?;
+        let more = more.map_err(|error| self.fail(conn, error))?;
         conn.note_inflated(self.assembler.inflated());
         let mut last = held.last;
-        if decoded == Decoded::Full {
+        if more {
             self.held = Some(Held { len: unread, last });
             last = false;
         }

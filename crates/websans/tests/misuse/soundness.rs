@@ -270,12 +270,12 @@ fn a_decoder_that_meddles() {
         },
         |_, input, out| {
             stored(input, out);
-            Ok(Decoded::Full)
+            Ok(Decoded::More(out.len()))
         },
-        |_, _, _| Ok(Decoded::Full),
+        |_, _, out| Ok(Decoded::More(out.len())),
         |_, _, out| {
             out.fill(0xff);
-            Ok(Decoded::Full)
+            Ok(Decoded::More(out.len()))
         },
         // The input left lying.
         |_, _, out| {

@@ -441,7 +441,7 @@ impl Decode for RunLength {
             written += n;
             self.rest.0 -= u8::try_from(n).expect("at most 255");
             if self.rest.0 > 0 {
-                return Ok(Decoded::Full);
+                return Ok(Decoded::More(written));
             }
             let Some((&byte, rest)) = input.split_first() else { break };
             *input = rest;
