@@ -29,8 +29,8 @@
 //!
 //! # What peers can do with it
 //!
-//! Messages are inflated as they arrive, into at most 16 KiB at a time, and never further than what is left of
-//! [`websans::Config::max_message`] (or `max_streamed`); [`websans::Config::max_inflate_ratio`] can limit it further. A
+//! Messages are inflated as they arrive, into storage that grows with them, and never further than what is left of
+//! [`websans::Config::max_message`], or read in chunks of at most 16 KiB, within `max_streamed`; [`websans::Config::max_inflate_ratio`] can limit it further. A
 //! message that breaks DEFLATE, refers to what was never sent, ends in the middle, or without the empty block that
 //! RFC 7692 §7.2.1 prescribes, ends the connection with 1007. A final block (§7.2.3.4) ends the history, too.
 //!

@@ -12,6 +12,10 @@ use crate::text::Utf8;
 /// Most bytes that are inflated in one step: what a stream of parts holds at a time.
 const INFLATE_STEP: usize = 16 << 10;
 
+/// The same for a message that is gathered whole. Decompressors are slower at the beginning of each step, where what they
+/// refer to lies elsewhere.
+const WHOLE_STEP: usize = 128 << 10;
+
 /// How often it is judged whether a compressed message has come to anything, in bytes of it; its ratio, 16 times as often
 /// and at its end. Counted from its beginning, and inflated exactly so far, so that the verdict does not hang on how the
 /// message was cut.
@@ -59,6 +63,8 @@ pub(crate) struct Budget {
     pub(crate) limit: u64,
     /// In bytes for each byte that arrives.
     pub(crate) ratio: Option<u32>,
+    /// Whether pieces are to be handed out as they come.
+    pub(crate) streamed: bool,
 }
 
 impl Assembler {
@@ -231,9 +237,10 @@ impl Assembler {
         // decompressors are slow where they have to look for the end of the room at each byte.
         let inflated = usize::try_from(inflating.inflated).unwrap_or(usize::MAX);
         let likely = slice.len().saturating_mul(4).saturating_add(INFLATE_STEP / 32);
-        let step = inflated.max(likely).clamp(INFLATE_STEP / 16, INFLATE_STEP);
+        let largest = if budget.streamed { INFLATE_STEP } else { WHOLE_STEP };
+        let step = inflated.max(likely).clamp(INFLATE_STEP / 16, largest);
         self.reserve_few(step, most);
-        let room = self.room(step, most.min(INFLATE_STEP as u64));
+        let room = self.room(step, most.min(largest as u64));
         let before = slice.len();
         let (n, more) = match inflating.decode.decode(&mut slice, last, room)? {
             Decoded::Drained(n) => (n.min(room.len()), false),

@@ -103,7 +103,7 @@ impl Connection {
     #[inline]
     pub(crate) fn inflate_budget(&self, streamed: bool) -> Budget {
         let limit = if streamed { self.config.max_streamed } else { self.config.max_message };
-        Budget { limit, ratio: self.config.max_inflate_ratio }
+        Budget { limit, ratio: self.config.max_inflate_ratio, streamed }
     }
 
     /// Takes note of what the inbox has inflated since the connection opened.
