@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use websans_std::{
-    CloneStream, CloseCode, Error, Kind, MessageReader, MessageWriter, Outcome, Parts, Prepared, Receiver,
+    CloneStream, CloseCode, Error, Kind, MessageReader, MessageWriter, Outcome, Parts, Payload, Prepared, Receiver,
     Sender, Source, Stats, Stream, WebSocket,
 };
 use websans_testkit::conformance::tcp::{self, Playing};
@@ -113,7 +113,7 @@ impl Subject for Blocking {
         on!(self, _, sender => lend(sender.writer(kind).map_err(fault)?, write).map_err(fault))
     }
 
-    fn send(&mut self, message: &Owned) -> Result<(), Fault> {
+    fn send_payload(&mut self, message: Payload<'_>) -> Result<(), Fault> {
         on!(self, _, sender => sender.send(message)).map_err(fault)
     }
 

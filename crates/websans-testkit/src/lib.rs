@@ -9,6 +9,9 @@
 //! * [`conformance`](mod@conformance) holds every adapter to the same scenarios, by a [macro](conformance!).
 //! * [`strategies`] makes frames, messages, splits and damaged streams for proptest.
 //! * [`calls`](mod@calls) makes any call at any time.
+//! * [`inflate`](mod@inflate) is the reference for compressed messages, [`zlib`] an end that makes and judges them, [`blocks`]
+//!   writes them by hand, and [`bombs`] as an attacker would.
+//! * [`fuzz`] is what the fuzz targets do with their bytes.
 //! * [`stored`] is a DEFLATE without compression, to exercise the core's two hooks.
 //! * [`dice`] is the only source of chance.
 #![allow(
@@ -17,13 +20,18 @@
     reason = "written as literals and matched by tests"
 )]
 
+pub mod blocks;
+pub mod bombs;
 pub mod calls;
 pub mod cases;
 pub mod conformance;
 pub mod dice;
+pub mod fuzz;
+pub mod inflate;
 pub mod listen;
 pub mod oracle;
 pub mod sim;
 pub mod stored;
 pub mod strategies;
 pub mod wire;
+pub mod zlib;

@@ -16,11 +16,13 @@
 
 pub mod calm;
 pub mod closing;
+pub mod compression;
 pub mod control;
 pub mod echo;
 pub mod ending;
 pub mod flow;
 mod habits;
+pub mod inflation;
 mod peer;
 mod script;
 pub mod streaming;
@@ -338,6 +340,35 @@ macro_rules! conformance {
                 bulk_both_ways
                 a_transport_that_hoards
             }
+            compression {
+                messages_of_every_size
+                messages_that_resemble_each_other
+                fragments_with_pings_in_between
+                plain_messages_between_compressed_ones
+                the_application_says_what_to_compress
+                a_split_at_every_byte
+                a_prepared_message_for_many
+                a_long_message_is_read_in_pieces
+                a_reader_that_is_dropped
+                a_long_message_is_written_in_pieces
+                what_is_flushed_arrives_at_once
+                feeding_waits_for_room
+                bulk_both_ways
+                messages_behind_our_close
+            }
+            inflation {
+                a_bomb
+                a_bomb_without_an_end
+                input_without_output
+                too_much_from_too_little
+                no_deflate
+                truncated_deflate
+                a_match_from_before_the_beginning
+                compressed_text_that_is_not_text
+                a_marked_continuation
+                a_marked_ping
+                a_bomb_within_what_is_read
+            }
             calm {
                 an_idle_connection_sleeps
                 keep_alive_costs_few_turns
@@ -375,6 +406,8 @@ mod tests {
             ("ending", include_str!("ending.rs")),
             ("streaming", include_str!("streaming.rs")),
             ("flow", include_str!("flow.rs")),
+            ("compression", include_str!("compression.rs")),
+            ("inflation", include_str!("inflation.rs")),
             ("calm", include_str!("calm.rs")),
         ] {
             let (_, named) = named.split_once(&format!(" {group} {{")).expect(group);
@@ -393,6 +426,6 @@ mod tests {
                 scenarios += 1;
             }
         }
-        assert!(scenarios >= 80, "{scenarios} scenarios");
+        assert!(scenarios >= 110, "{scenarios} scenarios");
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::script::{Step, describe};
 use super::{End, Owned};
+use crate::inflate::{Rules, Verdict, judge};
 use crate::wire::{self, Frame, opcode};
 
 /// What a [`Peer`] asks of its transport.
@@ -56,13 +57,23 @@ pub struct Peer {
     at: usize,
     /// How the transport ended.
     over: Option<io::Result<()>>,
-    /// The message that is under way: its first opcode, and its payload so far.
-    partial: Option<(u8, Vec<u8>)>,
+    /// The message that is under way.
+    partial: Option<Gathered>,
+    /// What the compressed messages so far have left in the window.
+    window: Vec<u8>,
     /// The payloads of the Pings that came.
     pings: Vec<Vec<u8>>,
     /// The silence that is listened to is over.
     silent: bool,
     report: Report,
+}
+
+/// A message, or what has come of one.
+#[derive(Debug)]
+struct Gathered {
+    opcode: u8,
+    compressed: bool,
+    payload: Vec<u8>,
 }
 
 /// How a step goes on.
@@ -90,6 +101,7 @@ impl Peer {
             at: 0,
             over: None,
             partial: None,
+            window: Vec::new(),
             pings: Vec::new(),
             silent: false,
             report: Report::default(),
@@ -158,7 +170,9 @@ impl Peer {
                 }
                 None => self.more(step),
             },
-            Step::Message(..) | Step::Close { .. } => self.gather(step),
+            Step::Message(..) | Step::Deflated { .. } | Step::Part(_) | Step::Close { .. } => {
+                self.gather(step)
+            }
             Step::Ping { answers } => match self.frame() {
                 Some(ping) => {
                     self.assert(ping.opcode == opcode::PING, || format!("{} came", describe(&ping)));
@@ -234,8 +248,32 @@ impl Peer {
                     if frame.payload.len() <= *largest =>
                 {
                     if let Some(message) = self.join(frame) {
-                        self.assert(message == *expected, || differ(&message, expected));
+                        self.assert(!message.compressed, || "it came compressed".to_owned());
+                        self.compare(message.opcode, message.payload, expected);
                         return Play::Done;
+                    }
+                }
+                (
+                    Step::Deflated { message: expected, most, goes_on },
+                    opcode::CONTINUATION..=opcode::BINARY,
+                ) => {
+                    if let Some(message) = self.join(frame) {
+                        let len = message.payload.len();
+                        self.assert(len <= *most, || format!("it came in {len} bytes"));
+                        let bytes = self.inflate(&message, *goes_on);
+                        self.compare(message.opcode, bytes, expected);
+                        return Play::Done;
+                    }
+                }
+                (Step::Part(so_far), opcode::CONTINUATION..=opcode::BINARY) if !frame.fin => {
+                    self.join(frame);
+                    if let Some(message) = &self.partial {
+                        let bytes = judge(&message.payload, b"", Rules::UNLIMITED).bytes;
+                        let fits = message.compressed && so_far.starts_with(&bytes);
+                        self.assert(fits, || format!("{} bytes of something else", bytes.len()));
+                        if bytes.len() == so_far.len() {
+                            return Play::Done;
+                        }
                     }
                 }
                 _ => self.fail(&format!("{} came", describe(&frame))),
@@ -249,7 +287,9 @@ impl Peer {
         let bytes = &self.arrived[self.at..];
         let [first, second, ..] = *bytes else { return None };
         let masked = self.end == End::Server;
-        assert_eq!(first & 0x70, 0, "a reserved bit is set");
+        // "RSV1 [...] MUST NOT be set on control frames and non-first fragments" (RFC 7692 §6.1).
+        let may_be_marked = matches!(first & 15, opcode::TEXT | opcode::BINARY);
+        assert_eq!(first & if may_be_marked { 0x30 } else { 0x70 }, 0, "a reserved bit is set");
         assert_eq!(second & 0x80 != 0, masked, "a client masks, a server does not");
         let (len, mut start) = match second & 0x7f {
             126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
@@ -273,23 +313,39 @@ impl Peer {
         self.at += end;
         let mut frame = Frame::new(first & 15, payload);
         frame.fin = first & 0x80 != 0;
+        frame.rsv = first >> 4 & 7;
         Some(frame)
     }
 
     /// Adds a frame to the message that is under way; the message, if that was its last.
-    fn join(&mut self, frame: Frame) -> Option<Owned> {
+    fn join(&mut self, frame: Frame) -> Option<Gathered> {
         let begins = frame.opcode != opcode::CONTINUATION;
         self.assert(begins == self.partial.is_none(), || "fragments of two messages are mixed".to_owned());
-        let (_, payload) = self.partial.get_or_insert((frame.opcode, Vec::new()));
-        payload.extend_from_slice(&frame.payload);
-        if !frame.fin {
-            return None;
-        }
-        let (first, payload) = self.partial.take()?;
-        if first == opcode::BINARY {
-            return Some(Owned::Binary(payload));
-        }
-        Some(Owned::Text(String::from_utf8(payload).expect("text is UTF-8")))
+        let message = self.partial.get_or_insert_with(|| Gathered {
+            opcode: frame.opcode,
+            compressed: frame.rsv != 0,
+            payload: Vec::new(),
+        });
+        message.payload.extend_from_slice(&frame.payload);
+        if frame.fin { self.partial.take() } else { None }
+    }
+
+    /// What a compressed message was, by a decoder that has nothing in common with the subject's.
+    fn inflate(&mut self, message: &Gathered, goes_on: bool) -> Vec<u8> {
+        self.assert(message.compressed, || "it came uncompressed".to_owned());
+        let window = if goes_on { mem::take(&mut self.window) } else { Vec::new() };
+        let Verdict { bytes, fault, history, .. } = judge(&message.payload, &window, Rules::UNLIMITED);
+        self.assert(fault.is_none(), || format!("{fault:?} in a compressed message"));
+        self.window = history;
+        bytes
+    }
+
+    fn compare(&self, first: u8, payload: Vec<u8>, expected: &Owned) {
+        let came = match first {
+            opcode::BINARY => Owned::Binary(payload),
+            _ => Owned::Text(String::from_utf8(payload).expect("text is UTF-8")),
+        };
+        self.assert(came == *expected, || differ(&came, expected));
     }
 
     fn pong(&self, payload: Vec<u8>) -> Task {

@@ -14,6 +14,11 @@ pub(super) enum Step {
     Frame(Frame),
     /// The next message is this one, in frames of at most so many bytes of payload.
     Message(Owned, usize),
+    /// The next message is this one, compressed, in at most so many bytes of payload; with the window of those before it
+    /// if `goes_on`.
+    Deflated { message: Owned, most: usize, goes_on: bool },
+    /// What has come of a compressed message, which is not at its end, inflates to this.
+    Part(Vec<u8>),
     /// The next frame is a Ping, which is answered if `answers`; no two are alike.
     Ping { answers: bool },
     /// A Close comes next, behind fragments of a message that is never finished if `half`; none: without a code.
@@ -102,6 +107,25 @@ impl Script {
     #[must_use]
     pub fn message_in(self, message: impl Into<Owned>, largest: usize) -> Self {
         self.then(Step::Message(message.into(), largest))
+    }
+
+    /// The next message must be this one, compressed by itself into at most `most` bytes. Pings before it are answered,
+    /// Pongs skipped.
+    #[must_use]
+    pub fn deflated(self, message: impl Into<Owned>, most: usize) -> Self {
+        self.then(Step::Deflated { message: message.into(), most, goes_on: false })
+    }
+
+    /// The same, compressed with what the compressed messages before it have left in the window.
+    #[must_use]
+    pub fn deflated_further(self, message: impl Into<Owned>, most: usize) -> Self {
+        self.then(Step::Deflated { message: message.into(), most, goes_on: true })
+    }
+
+    /// The beginning of a compressed message must come, which inflates to this and no further. The message goes on.
+    #[must_use]
+    pub fn deflated_part(self, so_far: impl Into<Vec<u8>>) -> Self {
+        self.then(Step::Part(so_far.into()))
     }
 
     /// The next frame must be a Ping unlike those before; it is answered.
@@ -217,6 +241,10 @@ impl Step {
             Self::Write { bytes, .. } => format!("write {} bytes", bytes.len()),
             Self::Frame(frame) => format!("expect {}", describe(frame)),
             Self::Message(message, _) => format!("expect a message of {} bytes", message.as_bytes().len()),
+            Self::Deflated { message, .. } => {
+                format!("expect a compressed message of {} bytes", message.as_bytes().len())
+            }
+            Self::Part(so_far) => format!("expect {} bytes of a compressed message", so_far.len()),
             Self::Ping { .. } => "expect a Ping".to_owned(),
             Self::Close { close, .. } => format!("expect a Close {close:?}"),
             Self::Take(n) => format!("read {n} bytes"),
@@ -243,6 +271,7 @@ pub(super) fn describe(frame: &Frame) -> String {
         _ => "unknown frame",
     };
     let more = if frame.fin { "" } else { ", to be continued" };
+    let marked = if frame.rsv == 0 { "" } else { ", compressed" };
     let begin = &frame.payload[..frame.payload.len().min(32)];
-    format!("{name} of {} bytes{more}: {}", frame.payload.len(), begin.escape_ascii())
+    format!("{name} of {} bytes{marked}{more}: {}", frame.payload.len(), begin.escape_ascii())
 }

@@ -50,7 +50,15 @@ pub trait Subject: Sized {
     ///
     /// # Errors
     /// The adapter's.
-    fn send(&mut self, message: &Owned) -> Result<(), Fault>;
+    fn send(&mut self, message: &Owned) -> Result<(), Fault> {
+        self.send_payload(message.into())
+    }
+
+    /// Sends a message of which something may be said.
+    ///
+    /// # Errors
+    /// The adapter's.
+    fn send_payload(&mut self, message: Payload<'_>) -> Result<(), Fault>;
 
     /// Sends a message that was encoded beforehand.
     ///

@@ -1,9 +1,9 @@
 //! What becomes of a peer that breaks the protocol: it is told, and everything before was delivered.
 
 use websans::ProtocolError as E;
-use websans::{Cause, Negotiated};
+use websans::{Cause, Config, Negotiated};
 
-use super::{End, Fault, Script, Seat, Setup, Subject, assert_over, config, pattern};
+use super::{End, Fault, Seat, Setup, Subject, assert_over, config, pattern};
 use crate::stored;
 use crate::wire::{Form, Frame, opcode};
 
@@ -11,9 +11,8 @@ macro_rules! scenarios {
     ($($(#[$doc:meta])* $name:ident: $error:expr, $code:literal, $frames:expr;)+) => {
         $($(#[$doc])*
         pub fn $name<S: Subject>(seat: Seat) {
-            let script = seat.script();
-            let bytes = script.encode(&$frames);
-            told::<S>(seat, $error, $code, script, bytes, Negotiated::default());
+            let bytes = seat.script().encode(&$frames);
+            told::<S>(seat, $error, $code, bytes, limited(), Negotiated::default());
         })+
     };
 }
@@ -59,19 +58,33 @@ pub fn unmasked_or_masked_frame<S: Subject>(seat: Seat) {
         End::Server => (E::UnmaskedFrame, Frame::text("x")),
         End::Client => (E::MaskedFrame, Frame::text("x").masked([1, 2, 3, 4])),
     };
-    told::<S>(seat, error, 1002, seat.script(), frame.to_bytes(), Negotiated::default());
+    told::<S>(seat, error, 1002, frame.to_bytes(), limited(), Negotiated::default());
 }
 
 /// RFC 7692 §7.2.2.
 pub fn invalid_deflate<S: Subject>(seat: Seat) {
-    let script = seat.script();
-    let bytes = script.encode(&[Frame::text([0xff, 0xff]).reserved(4)]);
-    told::<S>(seat, E::InvalidDeflate, 1007, script, bytes, stored::negotiated(usize::MAX));
+    let bytes = seat.script().encode(&[Frame::text([0xff, 0xff]).reserved(4)]);
+    told::<S>(seat, E::InvalidDeflate, 1007, bytes, limited(), stored::negotiated(usize::MAX));
+}
+
+fn limited() -> Config {
+    config(|config| {
+        config.keepalive = None;
+        config.max_fragments = 5;
+    })
 }
 
 /// The peer sends more behind its fault before it reads anything, and after that. It is not looked at, and yet our Close
 /// is not lost, nor does the peer's writing fail.
-fn told<S: Subject>(seat: Seat, error: E, code: u16, script: Script, fault: Vec<u8>, negotiated: Negotiated) {
+pub(super) fn told<S: Subject>(
+    seat: Seat,
+    error: E,
+    code: u16,
+    fault: Vec<u8>,
+    config: Config,
+    negotiated: Negotiated,
+) {
+    let script = seat.script();
     let mut before = script.encode(&[Frame::text("one"), Frame::binary(pattern(5000)), Frame::text("")]);
     before.extend(fault);
     let script = script
@@ -84,11 +97,7 @@ fn told<S: Subject>(seat: Seat, error: E, code: u16, script: Script, fault: Vec<
         .raw(vec![0x5a; 1000])
         .mark()
         .half_close();
-    let limited = config(|config| {
-        config.keepalive = None;
-        config.max_fragments = 5;
-    });
-    let mut subject = S::start(Setup { negotiated, ..seat.setup(limited, script) });
+    let mut subject = S::start(Setup { negotiated, ..seat.setup(config, script) });
     assert_eq!(subject.recv(), Ok(Some("one".into())));
     assert_eq!(subject.recv(), Ok(Some(pattern(5000).into())));
     assert_eq!(subject.recv(), Ok(Some("".into())));

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use websans_testkit::conformance::{Fault, Finish, Habits, Hold, Owned, Peer, Report, Setup, Subject, Times};
 use websans_tokio::{
-    CloseCode, Error, Kind, MessageReader, MessageWriter, Outcome, Parts, Prepared, Receiver, Sender, Source,
+    CloseCode, Error, Kind, MessageReader, MessageWriter, Outcome, Parts, Payload, Prepared, Receiver, Sender, Source,
     Stats, WebSocket,
 };
 
@@ -161,7 +161,7 @@ impl<T: Transport> Subject for Driven<T> {
         on!(self, _, sender => lend(sender.writer(kind).map_err(fault)?, driver, write).map_err(fault))
     }
 
-    fn send(&mut self, message: &Owned) -> Result<(), Fault> {
+    fn send_payload(&mut self, message: Payload<'_>) -> Result<(), Fault> {
         on!(self, _, sender => self.driver.run(sender.send(message))).map_err(fault)
     }
 
