@@ -1,4 +1,5 @@
-//! What the echo peers of the Autobahn suite share: their limits, their command lines, their certificate.
+//! What the echo peers of the Autobahn suite share: their limits, their compression, their command lines, their
+//! certificate.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -9,6 +10,7 @@ use lexopt::ValueExt as _;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use websans_deflate::{Deflate, Settings};
 use websans_std::{Config, Tls};
 
 /// The file with the certificate for `localhost`, which signs itself, in the directory that `--certificates` names.
@@ -28,6 +30,17 @@ pub fn config() -> Config {
     config.max_outbox = LIMIT;
     config.keepalive = None;
     config
+}
+
+/// The compression of every peer: it agrees to whatever the suite asks for, and compresses even what is not worth it, so
+/// that every case that is about compression meets it.
+#[must_use]
+pub fn deflate() -> Deflate {
+    let mut settings = Settings::default();
+    settings.negotiation.server_no_context_takeover = false;
+    settings.negotiation.client_no_context_takeover = false;
+    settings.threshold = 0;
+    Deflate::new(settings)
 }
 
 /// The values of a command line's `--name value` pairs, which must be among `names`.

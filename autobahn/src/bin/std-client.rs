@@ -14,8 +14,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tls =
         arguments.get("certificates").map(|directory| websans_autobahn::trust(directory)).transpose()?;
     let config = std::sync::Arc::new(websans_autobahn::config());
+    let deflate = websans_autobahn::deflate();
     let client = |path: &str| -> Result<Client, websans_std::Error> {
-        let client = Client::new(&format!("{url}/{path}"))?.config(config.clone());
+        let client = Client::new(&format!("{url}/{path}"))?.config(config.clone()).deflate(&deflate)?;
         Ok(match &tls {
             None => client,
             Some(tls) => client.tls(tls.clone()),

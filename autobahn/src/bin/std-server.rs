@@ -19,15 +19,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         arguments.get("certificates").map(|directory| websans_autobahn::identity(directory)).transpose()?;
     println!("listening on {}", listener.local_addr()?);
     let config = Arc::new(websans_autobahn::config());
+    let choice = Arc::new(Choice::new().deflate(websans_autobahn::deflate()));
     for stream in listener.incoming() {
         let stream = stream?;
         stream.set_nodelay(true)?;
-        let (config, tls) = (Arc::clone(&config), tls.clone());
+        let (config, choice, tls) = (Arc::clone(&config), Arc::clone(&choice), tls.clone());
         std::thread::spawn(move || {
             let result = match tls {
-                None => echo(stream, config),
+                None => echo(stream, config, &choice),
                 Some(tls) => match TlsStream::server(stream, tls, LIMIT) {
-                    Ok(stream) => echo(stream, config),
+                    Ok(stream) => echo(stream, config, &choice),
                     Err(error) => Err(error.into()),
                 },
             };
@@ -40,8 +41,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn echo<S: CloneStream>(stream: S, config: Arc<Config>) -> Result<(), websans_std::Error> {
-    let (mut receiver, sender) = Incoming::read(stream, config)?.accept(&Choice::new())?.split()?;
+fn echo<S: CloneStream>(
+    stream: S,
+    config: Arc<Config>,
+    choice: &Choice<'_>,
+) -> Result<(), websans_std::Error> {
+    let (mut receiver, sender) = Incoming::read(stream, config)?.accept(choice)?.split()?;
     while let Some(message) = receiver.recv()? {
         sender.send(message)?;
     }

@@ -14,8 +14,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let jobs = arguments.get("jobs").map_or(Ok(1), |jobs| jobs.parse::<usize>())?;
     let tls =
         arguments.get("certificates").map(|directory| websans_autobahn::trust(directory)).transpose()?;
+    let config = std::sync::Arc::new(websans_autobahn::config());
+    let deflate = websans_autobahn::deflate();
     let client = |path: &str| -> Result<Client, websans_tokio::Error> {
-        let client = Client::new(&format!("{url}/{path}"))?.config(websans_autobahn::config());
+        let client = Client::new(&format!("{url}/{path}"))?.config(config.clone()).deflate(&deflate)?;
         Ok(match &tls {
             None => client,
             Some(tls) => client.tls(tls.clone()),

@@ -19,15 +19,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tls = tls.map(TlsAcceptor::from);
     println!("listening on {}", listener.local_addr()?);
     let config = Arc::new(websans_autobahn::config());
+    let choice = Arc::new(Choice::new().deflate(websans_autobahn::deflate()));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let (config, tls) = (Arc::clone(&config), tls.clone());
+        let (config, choice, tls) = (Arc::clone(&config), Arc::clone(&choice), tls.clone());
         tokio::spawn(async move {
             let result = match tls {
-                None => echo(stream, config).await,
+                None => echo(stream, config, &choice).await,
                 Some(tls) => match tls.accept(stream).await {
-                    Ok(stream) => echo(stream, config).await,
+                    Ok(stream) => echo(stream, config, &choice).await,
                     Err(error) => Err(error.into()),
                 },
             };
@@ -39,11 +40,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-async fn echo<S>(stream: S, config: Arc<Config>) -> Result<(), websans_tokio::Error>
+async fn echo<S>(stream: S, config: Arc<Config>, choice: &Choice<'_>) -> Result<(), websans_tokio::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut receiver, sender) = Incoming::read(stream, config).await?.accept(&Choice::new()).await?.split();
+    let (mut receiver, sender) = Incoming::read(stream, config).await?.accept(choice).await?.split();
     while let Some(message) = receiver.recv().await? {
         sender.send(message).await?;
     }

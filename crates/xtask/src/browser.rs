@@ -1,7 +1,7 @@
 //! `cargo xtask browser`: the sample app in a real browser.
 
 use core::time::Duration;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::child::{self, Child};
 use crate::debian;
@@ -17,15 +17,24 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
     child::run("browser setup", &mut debian::as_root(workspace, &["sh", setup]))?;
 
     let program = workspace.build("websans-echo", Target::Bin, "websans-echo")?;
-    let mut command = workspace.command(program);
-    command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
-    let mut app = Child::spawn("websans-echo", &mut command)?;
-    let url = app.lines().find(START, url);
-    let url = url.ok_or_else(|| Failure::new("websans-echo did not say where it listens"))?;
-    println!("websans-echo is at {url}");
+    let start = |options: &[&str]| start(workspace.command(&program).args(options));
+    let (_plain, url) = start(&[])?;
+    let (_deflate, deflate) = start(&["--deflate"])?;
+    let (_takeover, takeover) = start(&["--deflate", "--deflate-takeover"])?;
+    println!("websans-echo is at {url}, with compression at {deflate} and {takeover}");
 
     let test = ["crates/websans-echo/browser/test.py", "--url", &url];
-    child::run("browser test", workspace.command("python3").args(test))
+    let compressing = ["--deflate-url", &deflate, "--takeover-url", &takeover];
+    child::run("browser test", workspace.command("python3").args(test).args(compressing))
+}
+
+/// Starts one app, on a port of its own choice; also its address.
+fn start(command: &mut Command) -> Result<(Child, String)> {
+    command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
+    let mut app = Child::spawn("websans-echo", command)?;
+    let url = app.lines().find(START, url);
+    let url = url.ok_or_else(|| Failure::new("websans-echo did not say where it listens"))?;
+    Ok((app, url))
 }
 
 /// The address in a line like `open http://127.0.0.1:8080/ in a browser`.

@@ -7,7 +7,7 @@ use crate::debian;
 use crate::failure::Result;
 use crate::workspace::{Target, Workspace};
 
-/// All exchanges take half a minute or so.
+/// All exchanges take two minutes or so.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// Installs the peers unless that was done before, and runs the program that starts them and talks to them.

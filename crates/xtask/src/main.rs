@@ -10,6 +10,7 @@ use crate::failure::{Result, fail};
 use crate::workspace::Workspace;
 
 mod autobahn;
+mod bench;
 mod browser;
 mod child;
 mod debian;
@@ -30,11 +31,12 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
 
   test          all of it, step by step
   autobahn      the Autobahn testsuite against an adapter
+  bench         what things cost, beside what they cost others
   browser       the sample app in Chromium
   dependencies  what the core crate may depend on
   interop       exchanges with WebSocket implementations of other languages
   linear        whether instruction counts grow in step with input
-  rfc           whether every requirement of RFC 6455 has a test
+  rfc           whether every requirement of RFC 6455 and RFC 7692 has a test
   unsafe        how often the source says unsafe
 
 cargo xtask COMMAND --help says more.
@@ -115,6 +117,7 @@ fn run() -> Result {
     match command.as_str() {
         "test" => return test::command(&workspace, &mut arguments),
         "autobahn" => return autobahn::command(&workspace, &mut arguments),
+        "bench" => return bench::command(&workspace, &mut arguments),
         _ => {}
     }
     let Some(Plain { name, about, run }) = PLAIN.iter().find(|plain| plain.name == command) else {

@@ -42,9 +42,9 @@ impl fmt::Display for Verdict {
     }
 }
 
-const COLUMNS: [&str; 5] = ["OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED", "FAILED"];
+pub(crate) const COLUMNS: [&str; 5] = ["OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED", "FAILED"];
 
-const GROUPS: &[(u32, &str)] = &[
+pub(crate) const GROUPS: &[(u32, &str)] = &[
     (1, "framing"),
     (2, "pings and pongs"),
     (3, "reserved bits"),
@@ -109,44 +109,81 @@ impl Report {
         self.0.get(case).map_or("", |entry| &entry.said)
     }
 
-    /// A line for each group of cases, and one for all.
+    /// Takes over the results of a second run of some cases.
+    pub(crate) fn replace(&mut self, again: Self) {
+        self.0.extend(again.0);
+    }
+
+    /// A row for each group of cases, and one for all.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        let groups: BTreeSet<u32> = self.0.keys().map(Case::group).collect();
+        let mut rows: Vec<Row> = groups
+            .into_iter()
+            .map(|group| {
+                let name = GROUPS.iter().find(|(number, _)| *number == group).map_or("?", |(_, name)| name);
+                let cases = self.0.iter().filter(|(case, _)| case.group() == group);
+                Row::new(format!("{group:>2} {name}"), cases.map(|(_, entry)| entry))
+            })
+            .collect();
+        rows.push(self.total());
+        rows
+    }
+
+    /// The row for all cases.
+    pub(crate) fn total(&self) -> Row {
+        Row::new("all".into(), self.0.values())
+    }
+
+    /// The rows for the terminal.
     pub(crate) fn table(&self) -> String {
         let mut table = format!("{:<28} {:>5}", "group", "cases");
         COLUMNS.iter().for_each(|column| table += &format!(" {column:>13}"));
         table += &format!(" {:>8}\n", "time");
-        let groups: BTreeSet<u32> = self.0.keys().map(Case::group).collect();
-        for group in groups {
-            let name = GROUPS.iter().find(|(number, _)| *number == group).map_or("?", |(_, name)| name);
-            let cases = self.0.iter().filter(|(case, _)| case.group() == group);
-            table += &line(&format!("{group:>2} {name}"), cases.map(|(_, entry)| entry));
-        }
-        table + &line("all", self.0.values())
+        self.rows().iter().for_each(|row| table += &row.line());
+        table
     }
 
     /// The numbers of the table's last line, in words.
     pub(crate) fn summary(&self) -> String {
-        let counts = counts(self.0.values());
-        let counts: Vec<String> =
-            COLUMNS.iter().zip(counts).map(|(column, count)| format!("{count} {column}")).collect();
+        let counts: Vec<String> = COLUMNS
+            .iter()
+            .zip(self.total().counts)
+            .map(|(column, count)| format!("{count} {column}"))
+            .collect();
         counts.join(", ")
     }
 }
 
-fn counts<'e>(entries: impl Iterator<Item = &'e Entry>) -> [usize; COLUMNS.len()] {
-    let mut counts = [0; COLUMNS.len()];
-    entries.for_each(|entry| counts[entry.verdict.column()] += 1);
-    counts
+/// The numbers of some cases: how many there are of each of [`COLUMNS`], and how long all of them took.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) counts: [usize; COLUMNS.len()],
+    milliseconds: u64,
 }
 
-fn line<'e>(name: &str, entries: impl Iterator<Item = &'e Entry> + Clone) -> String {
-    let milliseconds: u64 = entries.clone().map(|entry| entry.milliseconds).sum();
-    let counts = counts(entries);
-    let mut line = format!("{name:<28} {:>5}", counts.iter().sum::<usize>());
-    for count in counts {
-        let shown = if count == 0 { ".".into() } else { count.to_string() };
-        line += &format!(" {shown:>13}");
+impl Row {
+    fn new<'e>(name: String, entries: impl Iterator<Item = &'e Entry>) -> Self {
+        let mut row = Self { name, counts: [0; COLUMNS.len()], milliseconds: 0 };
+        for entry in entries {
+            row.counts[entry.verdict.column()] += 1;
+            row.milliseconds += entry.milliseconds;
+        }
+        row
     }
-    line + &format!(" {:>6}.{} s\n", milliseconds / 1000, milliseconds % 1000 / 100)
+
+    pub(crate) fn cases(&self) -> usize {
+        self.counts.iter().sum()
+    }
+
+    fn line(&self) -> String {
+        let mut line = format!("{:<28} {:>5}", self.name, self.cases());
+        for count in self.counts {
+            let shown = if count == 0 { ".".into() } else { count.to_string() };
+            line += &format!(" {shown:>13}");
+        }
+        line + &format!(" {:>6}.{} s\n", self.milliseconds / 1000, self.milliseconds % 1000 / 100)
+    }
 }
 
 /// The suite's own words in the report of one case: what it expects, and what was wrong.
@@ -208,6 +245,15 @@ pub(super) mod tests {
         assert_eq!(report.verdict(&case("7.1.5")), Verdict::new(NOT_RUN, NOT_RUN));
         assert!(Report::parse("{}", "peer", |_| String::new()).unwrap().0.is_empty());
         assert!(Report::parse("", "peer", |_| String::new()).is_err());
+    }
+
+    #[test]
+    fn a_second_run_replaces_verdicts() {
+        let mut first = report(&[("1.1.1", "OK", "OK"), ("2.9", "FAILED", "OK"), ("2.10", "OK", "UNCLEAN")]);
+        first.replace(report(&[("2.9", "OK", "OK")]));
+        assert_eq!(first.verdict(&case("2.9")), Verdict::new(OK, OK));
+        assert_eq!(first.verdict(&case("2.10")), Verdict::new(OK, "UNCLEAN"));
+        assert_eq!(first.total().counts, [2, 0, 0, 0, 1]);
     }
 
     #[test]

@@ -27,8 +27,6 @@ const STRIDE: usize = 50;
 pub(crate) struct Suite {
     program: PathBuf,
     pub(crate) jobs: usize,
-    /// When the whole run has to be over.
-    pub(crate) deadline: Instant,
 }
 
 /// What a run is about: its cases, and where its report goes.
@@ -39,15 +37,17 @@ pub(crate) struct Run<'r> {
     pub(crate) directory: &'r Path,
     /// Where the certificate is, if the run goes through TLS.
     pub(crate) certificates: Option<&'r Path>,
+    /// When it has to be over.
+    pub(crate) deadline: Instant,
 }
 
 impl Suite {
     /// Installs the suite, unless that was done before.
-    pub(crate) fn install(workspace: &Workspace, jobs: usize, limit: Duration) -> Result<Self> {
+    pub(crate) fn install(workspace: &Workspace, jobs: usize) -> Result<Self> {
         debian::ensure_python()?;
         child::run("autobahn/setup.sh", workspace.command("sh").arg("autobahn/setup.sh"))?;
         let program = workspace.path("autobahn/.wstest/bin/wstest3");
-        Ok(Self { program, jobs, deadline: Instant::now() + limit })
+        Ok(Self { program, jobs })
     }
 
     /// The cases that ids or patterns select.
@@ -68,8 +68,8 @@ impl Suite {
         let mut command = self.command("fuzzingclient", &spec);
         let mut suite = Child::spawn("the suite", command.args(["--jobs", &jobs]).stdout(Stdio::piped()))?;
         let lines = suite.lines();
-        let mut progress = Progress::default();
-        while progress.step(self, &lines, SILENCE)? {}
+        let mut progress = Progress::until(run.deadline);
+        while progress.step(&lines, SILENCE)? {}
         let status = suite.wait(START)?;
         if let Some(status) = server.map(Child::status).transpose()?.flatten() {
             fail!("the server ended by itself ({status}) {}", progress.so_far());
@@ -94,12 +94,12 @@ impl Suite {
         let address = lines.find(START, listening).ok_or_else(|| Failure::new("the suite did not start"))?;
 
         let mut client = client.connect(&client.url(&address), run.agent, self.jobs)?;
-        let mut progress = Progress::default();
+        let mut progress = Progress::until(run.deadline);
         let status = loop {
             if let Some(status) = client.status()? {
                 break status;
             }
-            if !progress.step(self, &lines, Duration::from_millis(50))? {
+            if !progress.step(&lines, Duration::from_millis(50))? {
                 fail!("the suite ended by itself {}", progress.so_far());
             }
         };
@@ -143,18 +143,17 @@ struct Progress {
     done: usize,
     last: String,
     heard: Instant,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self { done: 0, last: String::new(), heard: Instant::now() }
-    }
+    deadline: Instant,
 }
 
 impl Progress {
+    fn until(deadline: Instant) -> Self {
+        Self { done: 0, last: String::new(), heard: Instant::now(), deadline }
+    }
+
     /// Waits up to `patience` for the next case; false means there will be none.
-    fn step(&mut self, suite: &Suite, lines: &Lines, patience: Duration) -> Result<bool> {
-        let left = suite.deadline.saturating_duration_since(Instant::now());
+    fn step(&mut self, lines: &Lines, patience: Duration) -> Result<bool> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
         match lines.next_within(patience.min(left)) {
             Next::Line(line) => {
                 self.done += 1;
@@ -170,7 +169,7 @@ impl Progress {
         if self.heard.elapsed() >= SILENCE {
             fail!("no case was finished for {} {}", seconds(SILENCE), self.so_far());
         }
-        if Instant::now() >= suite.deadline {
+        if Instant::now() >= self.deadline {
             fail!("the time limit was reached {}", self.so_far());
         }
         Ok(true)

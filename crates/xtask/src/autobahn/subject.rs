@@ -1,0 +1,162 @@
+//! What the suite is run against: an adapter's program, any program, or a server that already runs.
+
+use core::fmt;
+use std::path::PathBuf;
+
+use super::case::Pattern;
+use crate::failure::Result;
+use crate::workspace::{Target, Workspace};
+
+/// A crate of this workspace that moves bytes for the core, by the programs that test it.
+pub(crate) struct Adapter {
+    pub(crate) name: &'static str,
+    server: &'static str,
+    client: &'static str,
+    /// The cases that `cargo xtask test` runs, if not all.
+    pub(super) tested: &'static [&'static str],
+}
+
+/// The adapters there are.
+pub(crate) const ADAPTERS: &[Adapter] = &[
+    Adapter { name: "std", server: "std-server", client: "std-client", tested: WITHOUT_MOST_COMPRESSION },
+    Adapter { name: "tokio", server: "tokio-server", client: "tokio-client", tested: &[] },
+];
+
+/// What one adapter is tested with when another one is tested with everything: all but compression, and of that some cases
+/// with small, with large and with fragmented messages. Groups 12 and 13 compress 11 GB each way, which takes minutes of a
+/// processor. Whatever the adapter, it is the core that compresses, so the rest of them would say once more what they have
+/// said of the other one.
+const WITHOUT_MOST_COMPRESSION: &[&str] = &[
+    "1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*", "12.1.1", "12.1.2", "12.1.3", "12.1.4",
+    "12.1.5", "12.1.10", "12.5.11", "13.*.1", "13.*.4", "13.7.11",
+];
+
+/// The cases that are run through TLS: those in which it matters how bytes arrive, and when the transport ends. The
+/// rest is about the content of frames.
+pub(super) const TLS_CASES: &[&str] = &["1.*", "2.*", "5.*", "7.*", "9.1.*", "9.2.*", "10.*"];
+
+/// The package of those programs.
+const PACKAGE: &str = "websans-autobahn";
+
+/// The side the peer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Server,
+    Client,
+}
+
+impl Role {
+    pub(super) const BOTH: [Self; 2] = [Self::Server, Self::Client];
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        })
+    }
+}
+
+impl Adapter {
+    /// The program that takes this side.
+    const fn program(&self, role: Role) -> &'static str {
+        match role {
+            Role::Server => self.server,
+            Role::Client => self.client,
+        }
+    }
+
+    /// Both sides of it, through TLS or not.
+    pub(super) fn subjects(&'static self, tls: bool) -> [Subject; 2] {
+        Role::BOTH.map(|role| Subject::Adapter { adapter: self, role, tls })
+    }
+}
+
+/// What is tested.
+pub(super) enum Subject {
+    Adapter { adapter: &'static Adapter, role: Role, tls: bool },
+    Program(PathBuf, Role),
+    Url(String),
+}
+
+/// How to get at a subject, once all of it is built.
+pub(super) enum Built {
+    Url(String),
+    Program {
+        path: PathBuf,
+        role: Role,
+        /// The program that makes a certificate, if the run goes through TLS.
+        certificate: Option<PathBuf>,
+    },
+}
+
+impl Subject {
+    /// What the suite calls it, which is also the name of its report.
+    pub(super) fn agent(&self) -> String {
+        match self {
+            Self::Adapter { adapter, role, tls: false } => adapter.program(*role).into(),
+            Self::Adapter { adapter, role, tls: true } => adapter.program(*role).to_owned() + "-tls",
+            Self::Program(_, role) => format!("program-{role}"),
+            Self::Url(_) => "url-server".into(),
+        }
+    }
+
+    /// What people call it.
+    pub(super) fn title(&self) -> String {
+        match self {
+            Self::Adapter { adapter, role, tls: false } => format!("{} {role}", adapter.name),
+            Self::Adapter { adapter, role, tls: true } => format!("{} {role}, TLS", adapter.name),
+            Self::Program(path, role) => format!("{} {role}", path.display()),
+            Self::Url(url) => url.clone(),
+        }
+    }
+
+    /// The patterns of the cases to run, if not all: those chosen, or else those that make a difference.
+    pub(super) fn cases(&self, chosen: &[String]) -> Result<Vec<Pattern>> {
+        let chosen: Vec<&str> = match self {
+            Self::Adapter { tls: true, .. } if chosen.is_empty() => TLS_CASES.to_vec(),
+            _ => chosen.iter().map(String::as_str).collect(),
+        };
+        chosen.into_iter().map(Pattern::new).collect()
+    }
+
+    pub(super) fn build(&self, workspace: &Workspace) -> Result<Built> {
+        match self {
+            Self::Url(url) => Ok(Built::Url(url.clone())),
+            Self::Program(path, role) => {
+                Ok(Built::Program { path: path.clone(), role: *role, certificate: None })
+            }
+            Self::Adapter { adapter, role, tls } => {
+                let build = |name: &str| workspace.build(PACKAGE, Target::Bin, name);
+                let path = build(adapter.program(*role))?;
+                let certificate = tls.then(|| build("certificate")).transpose()?;
+                Ok(Built::Program { path, role: *role, certificate })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::case::Case;
+    use super::super::report::GROUPS;
+    use super::*;
+
+    #[test]
+    fn no_group_is_left_out() {
+        for adapter in ADAPTERS.iter().filter(|adapter| !adapter.tested.is_empty()) {
+            let patterns: Vec<Pattern> =
+                adapter.tested.iter().map(|&pattern| Pattern::new(pattern).unwrap()).collect();
+            for (group, name) in GROUPS {
+                let case: Case = format!("{group}.1.1").parse().unwrap();
+                assert!(patterns.iter().any(|pattern| pattern.matches(&case)), "{}: {name}", adapter.name);
+            }
+        }
+    }
+
+    #[test]
+    fn all_is_run_against_one_adapter() {
+        assert!(ADAPTERS.iter().any(|adapter| adapter.tested.is_empty()));
+    }
+}
