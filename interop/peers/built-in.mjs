@@ -1,10 +1,11 @@
 // Node's own WebSocket, a client only.   node built-in.mjs client DIRECTORY
 //
 // It trusts the CA that the environment names (NODE_EXTRA_CA_CERTS). It has the interface of the browsers': it shows
-// neither Pings nor frames, and sends neither Pings nor fragments.
+// neither Pings nor frames, and sends neither Pings nor fragments. Its offer of permessage-deflate cannot be chosen; it
+// inflates, and compresses nothing itself.
 
 import { subscribe } from "node:diagnostics_channel";
-import { eachTask, Record } from "./record.mjs";
+import { eachTask, parameters, Record } from "./record.mjs";
 
 // Its error events do not say why, as in browsers, where scripts are not to explore networks. Node says it here.
 const connecting = new Map();
@@ -20,6 +21,7 @@ function connect(task) {
   socket.onopen = () => {
     record.opened = true;
     record.protocol = socket.protocol || null;
+    record.deflate = agreed(socket.extensions);
     if (task.close) {
       task.close.code === null ? socket.close() : socket.close(task.close.code, task.close.reason);
     }
@@ -35,6 +37,14 @@ function connect(task) {
     connecting.delete(new URL(task.url).port);
     record.tell();
   };
+}
+
+/** The parameters in the answer to the offer, as they came. */
+function agreed(extensions) {
+  const [name, ...words] = extensions.split(";").map((word) => word.trim());
+  return name === "permessage-deflate"
+    ? parameters(Object.fromEntries(words.map((word) => word.split("="))))
+    : null;
 }
 
 eachTask(connect);

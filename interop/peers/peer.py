@@ -14,6 +14,7 @@ from pathlib import Path
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 
 LARGEST = 64 << 20
@@ -48,7 +49,7 @@ class ObservedClient(Observed, ClientConnection):
 
 
 def new_record(task):
-    keys = "protocol frames pings pongs latency close status body error"
+    keys = "protocol deflate frames pings pongs latency close status body error"
     return {"id": task["id"], "opened": False, "messages": [], **dict.fromkeys(keys.split())}
 
 
@@ -56,6 +57,7 @@ async def attend(socket, task, record):
     """Does the task on an open connection, until its end."""
     record["opened"] = True
     record["protocol"] = socket.subprotocol
+    record["deflate"] = agreed(socket)
     try:
         if "ping" in task:
             pong = await socket.ping(bytes.fromhex(task["ping"]))
@@ -97,12 +99,25 @@ def note(record, message):
 
 
 async def pieces(socket, message, task):
-    """The message in pieces, each a fragment, with a Ping behind the first."""
+    """The message in pieces, each a fragment, with a Ping behind the first of several."""
     size = task["fragment"]
-    for at in range(0, len(message), size):
+    for at in range(0, max(len(message), 1), size):
         yield message[at : at + size]
-        if at == 0 and "between" in task:
+        if at == 0 and size < len(message) and "between" in task:
             await socket.ping(bytes.fromhex(task["between"]))
+
+
+def agreed(socket):
+    """What this side takes permessage-deflate to be agreed on; it is the only extension."""
+    for extension in socket.protocol.extensions:
+        ours, theirs = ("server", "client") if isinstance(socket, ServerConnection) else ("client", "server")
+        return {
+            f"{ours}_no_context_takeover": extension.local_no_context_takeover,
+            f"{theirs}_no_context_takeover": extension.remote_no_context_takeover,
+            f"{ours}_max_window_bits": extension.local_max_window_bits,
+            f"{theirs}_max_window_bits": extension.remote_max_window_bits,
+        }
+    return None
 
 
 def task_of(path):
@@ -117,8 +132,10 @@ async def run_server(directory):
         await attend(socket, task, record)
         say(record)
 
-    def refuse(socket, request):
+    def judge(socket, request):
         task = task_of(request.path)
+        if "deflate" in task:
+            socket.protocol.available_extensions = [ServerPerMessageDeflateFactory(**task["deflate"])]
         if task.get("refuse"):
             say(dict(new_record(task), status=task["refuse"]))
             return socket.respond(task["refuse"], "go away\n")
@@ -139,7 +156,8 @@ async def run_server(directory):
             "127.0.0.1",
             0,
             ssl=context,
-            process_request=refuse,
+            compression=None,
+            process_request=judge,
             select_subprotocol=choose,
             max_size=LARGEST,
             create_connection=ObservedServer,
@@ -156,6 +174,9 @@ async def run_client(directory):
     async def handle(task):
         record = new_record(task)
         options = {"ssl": context} if task["url"].startswith("wss:") else {}
+        # Otherwise the offer is the package's own, which our side then declines.
+        if "deflate" in task:
+            options["extensions"] = [ClientPerMessageDeflateFactory(**task["deflate"])]
         try:
             socket = await connect(
                 task["url"],

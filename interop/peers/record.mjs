@@ -16,6 +16,7 @@ export class Record {
     this.id = task.id;
     this.opened = false;
     this.protocol = null;
+    this.deflate = null;
     this.messages = [];
     this.frames = null;
     this.pings = null;
@@ -49,6 +50,18 @@ export class Record {
       say(this);
     }
   }
+}
+
+/** What the parameters of permessage-deflate mean that were agreed on. */
+export function parameters(agreed) {
+  return (
+    agreed && {
+      server_no_context_takeover: "server_no_context_takeover" in agreed,
+      client_no_context_takeover: "client_no_context_takeover" in agreed,
+      server_max_window_bits: Number(agreed.server_max_window_bits ?? 15),
+      client_max_window_bits: Number(agreed.client_max_window_bits ?? 15),
+    }
+  );
 }
 
 export function say(value) {

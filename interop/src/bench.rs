@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::adapter::{Adapter, Dial, Door, Failure, Socket};
 use crate::certificates::{Certificates, Identity};
+use crate::compression::{Compression, Recorder};
 use crate::peer::{Implementation, Peer, Role};
 use crate::report::Report;
 
@@ -39,6 +40,9 @@ pub(crate) struct Attempt {
     pub(crate) choose: Option<&'static str>,
     /// What the server answers instead of accepting.
     pub(crate) refuse: Option<u16>,
+    pub(crate) compression: Compression,
+    /// Our side cuts longer frames into fragments.
+    pub(crate) fragment_above: Option<usize>,
 }
 
 /// How the two ends use TLS.
@@ -50,10 +54,15 @@ pub(crate) struct Security {
     pub(crate) server: Option<Identity>,
 }
 
+/// What came of an attempt at our side: a connection, a refusal that was meant, a failure.
+type Tried = Result<Option<Box<dyn Socket>>, Failure>;
+
 /// An open connection and the id by which the peer reports on it.
 pub(crate) struct Open {
     pub(crate) socket: Box<dyn Socket>,
     pub(crate) id: String,
+    /// The parameters of permessage-deflate that our side works by, as the peer would report them.
+    pub(crate) deflate: Value,
 }
 
 impl Bench {
@@ -73,9 +82,10 @@ impl Bench {
 
     pub(crate) fn open_with(&self, attempt: Attempt) -> Result<Open, String> {
         let security = Security { client: self.tls, server: self.tls.then_some(Identity::Localhost) };
-        let (id, result) = self.attempt(attempt, security)?;
+        let recorder = attempt.compression.recorder();
+        let (id, result) = self.attempt_with(attempt, security, &recorder)?;
         match result {
-            Ok(Some(socket)) => Ok(Open { socket, id }),
+            Ok(Some(socket)) => Ok(Open { socket, id, deflate: recorder.agreed() }),
             Ok(None) => Err("the handshake was refused".into()),
             Err(failure) => {
                 let report = self.peer.report(&id, Duration::from_secs(1));
@@ -86,15 +96,24 @@ impl Bench {
     }
 
     /// Tries to connect, and says what came of it here; the id is for what came of it there.
-    #[allow(clippy::type_complexity, reason = "an outcome and what it belongs to")]
-    pub(crate) fn attempt(
+    pub(crate) fn attempt(&self, attempt: Attempt, security: Security) -> Result<(String, Tried), String> {
+        let recorder = attempt.compression.recorder();
+        self.attempt_with(attempt, security, &recorder)
+    }
+
+    fn attempt_with(
         &self,
         attempt: Attempt,
         security: Security,
-    ) -> Result<(String, Result<Option<Box<dyn Socket>>, Failure>), String> {
+        recorder: &Recorder,
+    ) -> Result<(String, Tried), String> {
         let id = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
         let mut task = if attempt.task.is_null() { json!({}) } else { attempt.task };
         task["id"] = id.clone().into();
+        if let Some(theirs) = attempt.compression.theirs {
+            task["deflate"] = theirs;
+        }
+        let (deflate, fragment_above) = (recorder.extension(), attempt.fragment_above);
         let scheme = if security.client { "wss://localhost" } else { "ws://127.0.0.1" };
         let result = match self.peer.role {
             Role::Server => {
@@ -105,6 +124,8 @@ impl Bench {
                     url: format!("{scheme}:{port}/{}", hex(task.to_string().as_bytes())),
                     protocols: attempt.protocols.iter().map(|protocol| (*protocol).into()).collect(),
                     tls: self.certificates.client().map_err(|error| error.to_string())?,
+                    deflate,
+                    fragment_above,
                 };
                 self.adapter.connect(&dial).map(Some)
             }
@@ -119,6 +140,8 @@ impl Bench {
                     tls: tls.map_err(|error| error.to_string())?,
                     choose: attempt.choose.map(str::to_owned),
                     refuse: attempt.refuse,
+                    deflate,
+                    fragment_above,
                 };
                 let stream =
                     accept(&listener).map_err(|error| format!("the peer does not connect: {error}"))?;

@@ -13,12 +13,13 @@ use lexopt::ValueExt as _;
 use crate::bench::Bench;
 use crate::certificates::Certificates;
 use crate::peer::{Implementation, Interpreters, Peer};
-use crate::scenario::{LIMIT, Scenario};
+use crate::scenario::Scenario;
 use crate::table::{Column, Verdict};
 
 mod adapter;
 mod bench;
 mod certificates;
+mod compression;
 mod payload;
 mod peer;
 mod report;
@@ -138,7 +139,7 @@ fn column(bench: Arc<Bench>, scenarios: &[Scenario]) -> Column {
             verdicts.push(Verdict::Impossible);
             continue;
         }
-        let result = within(LIMIT, &bench, scenario);
+        let result = within(scenario.limit, &bench, scenario);
         let output = bench.peer.output();
         verdicts.push(match result {
             Ok(()) => Verdict::Passed,

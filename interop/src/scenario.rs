@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use crate::bench::Bench;
 
+mod agreements;
 mod closing;
 mod control;
 mod data;
+mod deflate;
 mod opening;
+mod traffic;
 
 /// One thing that is tried with a peer.
 #[derive(Clone)]
@@ -17,23 +20,30 @@ pub(crate) struct Scenario {
     /// Where it can be tried at all.
     applies: fn(&Bench) -> bool,
     pub(crate) run: Arc<Run>,
+    /// How long it may take.
+    pub(crate) limit: Duration,
 }
 
 type Run = dyn Fn(&Bench) -> Result<(), String> + Send + Sync;
 
-/// How long a scenario may take; the longest takes a second or so.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// How long most scenarios may take; most take less than a second.
+const LIMIT: Duration = Duration::from_secs(60);
 
 impl Scenario {
     fn new(
         name: impl Into<String>,
         run: impl Fn(&Bench) -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), applies: |_| true, run: Arc::new(run) }
+        Self { name: name.into(), applies: |_| true, run: Arc::new(run), limit: LIMIT }
     }
 
     fn only(mut self, applies: fn(&Bench) -> bool) -> Self {
         self.applies = applies;
+        self
+    }
+
+    fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -44,7 +54,15 @@ impl Scenario {
 
 /// All scenarios, in the order of the table.
 pub(crate) fn all() -> Vec<Scenario> {
-    [data::scenarios(), control::scenarios(), closing::scenarios(), opening::scenarios()].concat()
+    [
+        data::scenarios(),
+        control::scenarios(),
+        closing::scenarios(),
+        opening::scenarios(),
+        deflate::scenarios(),
+        agreements::scenarios(),
+    ]
+    .concat()
 }
 
 /// For scenarios that ask more of a peer than the interface of browsers offers.

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Checks the sample app's page in a real browser.
 
-    python3 browser/test.py --url http://127.0.0.1:PORT/ [--browser chromium|firefox] [--screenshot DIR]
+    python3 browser/test.py --url http://127.0.0.1:PORT/ --deflate-url http://127.0.0.1:PORT/
+        --takeover-url http://127.0.0.1:PORT/ [--browser chromium|firefox] [--screenshot DIR]
 
-The echo app must run at that URL. Chromium needs `chromium` and `chromedriver`, which browser/setup.sh installs on Debian;
+The echo app must run at those URLs: at the second with --deflate, at the third with --deflate-takeover besides. Chromium needs `chromium` and `chromedriver`, which browser/setup.sh installs on Debian;
 Firefox needs `firefox-esr` or `firefox`, and `geckodriver`, which `cargo install geckodriver` builds. Each check prints one
 line, and the exit status is 1 if any failed, 2 if there was nothing to check. Linux, Python 3.9, the standard library alone.
 """
@@ -15,7 +16,7 @@ import signal
 import sys
 
 from checks import CHECKS
-from checks import source, connection, messages, log, people  # noqa: F401 (importing registers the checks)
+from checks import source, connection, messages, compression, log, people  # noqa: F401 (importing registers the checks)
 from driver import Browser, Keeper, WebDriverError
 from page import Page
 from portrait import portray
@@ -26,6 +27,8 @@ LIMIT = 300  # seconds for everything
 def main():
     parser = argparse.ArgumentParser(description="Checks the sample app's page in a real browser.")
     parser.add_argument("--url", required=True, help="where the echo app serves the page, such as http://127.0.0.1:8080/")
+    parser.add_argument("--deflate-url", required=True, help="the same of an app that compresses")
+    parser.add_argument("--takeover-url", required=True, help="the same of an app that also keeps contexts")
     parser.add_argument("--browser", choices=("chromium", "firefox"), default="chromium")
     parser.add_argument("--screenshot", metavar="DIR", help="also write pictures of the page to this directory")
     options = parser.parse_args()
@@ -38,6 +41,7 @@ def main():
     try:
         browser = Browser(options.browser, keeper)
         page = Page(browser, options.url, keeper.directory)
+        page.compressing = {"each alone": options.deflate_url, "with takeover": options.takeover_url}
         page.load()
         failed = run(page)
         if options.screenshot:

@@ -29,7 +29,8 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(&options.listen)
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     let connections = Arc::new(Connections::default());
-    let app = Arc::new(App::new(options.config(), options.origins(), Arc::clone(&connections)));
+    let deflate = options.deflate();
+    let app = Arc::new(App::new(options.config(), options.origins(), deflate, Arc::clone(&connections)));
 
     let grace = std::time::Duration::from_secs(1);
     ctrlc::set_handler(move || {

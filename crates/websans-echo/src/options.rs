@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use websans_deflate::{Deflate, Settings};
 use websans_std::handshake::{BuildError, Origin, OriginPolicy};
 use websans_std::{Config, Keepalive};
 
@@ -33,6 +34,15 @@ pub(crate) struct Options {
     /// Refuse messages of more than this many bytes
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_message)]
     max_message: u64,
+
+    /// Compress messages with clients that offer it (permessage-deflate)
+    #[arg(long)]
+    deflate: bool,
+
+    /// With --deflate: compress each message with those before it in mind; messages become shorter, and connections take
+    /// more memory
+    #[arg(long, requires = "deflate")]
+    deflate_takeover: bool,
 }
 
 /// One `--allow-origin`.
@@ -50,6 +60,14 @@ impl Options {
         config.keepalive = Some(Keepalive { every: self.keep_alive, within: self.keep_alive_timeout })
             .filter(|keepalive| !keepalive.every.is_zero());
         config
+    }
+
+    /// How messages are compressed, if they are.
+    pub(crate) fn deflate(&self) -> Option<Deflate> {
+        let mut settings = Settings::default();
+        settings.negotiation.server_no_context_takeover = !self.deflate_takeover;
+        settings.negotiation.client_no_context_takeover = !self.deflate_takeover;
+        self.deflate.then(|| Deflate::new(settings))
     }
 
     /// Whose pages may connect.
@@ -72,4 +90,30 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn allowed(text: &str) -> Result<Allowed, BuildError> {
     if text == "any" { Ok(Allowed::Any) } else { Origin::parse(text).map(Allowed::Origin) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::Options;
+
+    fn parse(arguments: &[&str]) -> Result<Options, clap::Error> {
+        Options::try_parse_from([&["websans-echo"], arguments].concat())
+    }
+
+    #[test]
+    fn compression_is_off_unless_asked_for() {
+        assert!(parse(&[]).unwrap().deflate().is_none());
+        for (arguments, forgets) in
+            [(&["--deflate"][..], true), (&["--deflate", "--deflate-takeover"], false)]
+        {
+            let deflate = parse(arguments).unwrap().deflate().expect("compression was asked for");
+            let config = deflate.settings().negotiation;
+            assert_eq!(config.server_no_context_takeover, forgets);
+            assert_eq!(config.client_no_context_takeover, forgets);
+        }
+        // Takeover of what?
+        assert!(parse(&["--deflate-takeover"]).is_err());
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use websans_deflate::Deflate;
 use websans_std::handshake::server::{Choice, Response};
 use websans_std::handshake::{BuildError, OriginPolicy};
 use websans_std::{CloseCode, Config, Error, Incoming, Outcome, SendError};
@@ -25,12 +26,18 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script
 pub(crate) struct App {
     pub(crate) config: Arc<Config>,
     origins: OriginPolicy,
+    deflate: Option<Deflate>,
     connections: Arc<Connections>,
 }
 
 impl App {
-    pub(crate) fn new(config: Config, origins: OriginPolicy, connections: Arc<Connections>) -> Self {
-        Self { config: Arc::new(config), origins, connections }
+    pub(crate) fn new(
+        config: Config,
+        origins: OriginPolicy,
+        deflate: Option<Deflate>,
+        connections: Arc<Connections>,
+    ) -> Self {
+        Self { config: Arc::new(config), origins, deflate, connections }
     }
 
     /// Serves each connection in a thread of its own.
@@ -71,7 +78,11 @@ impl App {
 
     /// Returns each message whole, as the kind it came as.
     fn echo(&self, incoming: Incoming<TcpStream>) -> Result<Outcome, Error> {
-        let (mut receiver, sender) = incoming.accept(&Choice::new())?.split()?;
+        let choice = match &self.deflate {
+            Some(deflate) => Choice::new().deflate(deflate),
+            None => Choice::new(),
+        };
+        let (mut receiver, sender) = incoming.accept(&choice)?.split()?;
         let Some(_entry) = self.connections.add(sender.clone()) else {
             drop(receiver);
             return sender.close(CloseCode::GOING_AWAY, "server is going down");

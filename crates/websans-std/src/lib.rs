@@ -49,8 +49,8 @@ pub use tls::TlsStream;
 pub use transport::Transport;
 pub use websans::handshake::server::Handshake;
 pub use websans::{
-    Cause, Close, CloseCode, Config, Initiator, Keepalive, Kind, Message, Negotiated, Outcome, Payload,
-    Prepared, ProtocolError, Reply, Role, SendError, State, Stats, handshake,
+    Cause, Close, CloseCode, Compression, Config, Initiator, Keepalive, Kind, Message, Negotiated, Outcome,
+    Payload, Prepared, ProtocolError, Reply, Role, SendError, State, Stats, deflate, handshake,
 };
 pub use websans_dial::{Client, ConnectError, Limits, Proxy, backoff};
 #[cfg(feature = "rustls")]

@@ -66,8 +66,8 @@ pub use split::{Receiver, Sender};
 pub use transport::Transport;
 pub use websans::handshake::server::Handshake;
 pub use websans::{
-    Cause, Close, CloseCode, Config, Initiator, Keepalive, Kind, Message, Negotiated, Outcome, Payload,
-    Prepared, ProtocolError, Reply, Role, SendError, State, Stats, handshake,
+    Cause, Close, CloseCode, Compression, Config, Initiator, Keepalive, Kind, Message, Negotiated, Outcome,
+    Payload, Prepared, ProtocolError, Reply, Role, SendError, State, Stats, deflate, handshake,
 };
 pub use websans_dial::{
     Cause as ConnectCause, Client, ConnectError, Limits, Proxy, ProxyError, ProxyUrlError, RedirectError,

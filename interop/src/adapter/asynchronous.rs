@@ -43,8 +43,10 @@ impl Adapter for Asynchronous {
     fn connect(&self, dial: &Dial) -> Result<Box<dyn Socket>, Failure> {
         let mut client = Client::new(&dial.url)
             .map_err(Error::from)?
-            .config(config())
-            .tls(Tls::with(Arc::clone(&dial.tls)));
+            .config(config(dial.fragment_above))
+            .tls(Tls::with(Arc::clone(&dial.tls)))
+            .deflate(dial.deflate.clone())
+            .map_err(Error::from)?;
         for protocol in &dial.protocols {
             client = client.protocol(protocol).map_err(Error::from)?;
         }
@@ -78,12 +80,12 @@ async fn decide<S>(stream: S, door: &Door) -> Result<Option<WebSocket<S>>, Failu
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let incoming = Incoming::read(stream, config()).await?;
+    let incoming = Incoming::read(stream, config(door.fragment_above)).await?;
     let decided = incoming.decide(async |request| match door.refuse {
         Some(status) => Err(Response::new(status).expect("a valid status").body("go away\n")),
         None => {
             let choice = request.protocols().iter().find(|offered| Some(**offered) == door.choose.as_deref());
-            Ok(Choice::new().protocol(choice.copied()))
+            Ok(Choice::new().protocol(choice.copied()).deflate(door.deflate.clone()))
         }
     });
     Ok(decided.await?)
@@ -107,18 +109,25 @@ struct Held<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket for Held<S> {
-    fn send(&mut self, kind: Kind, bytes: &[u8]) -> Result<(), Failure> {
-        Ok(self.runtime.block_on(self.socket.send(Payload::new(kind, bytes)))?)
+    fn send(&mut self, payload: Payload<'_>) -> Result<(), Failure> {
+        Ok(self.runtime.block_on(self.socket.send(payload))?)
     }
 
-    fn write(&mut self, kind: Kind, pieces: &[&[u8]]) -> Result<(), Failure> {
+    fn write(&mut self, kind: Kind, pieces: &[&[u8]], between: Option<&[u8]>) -> Result<(), Failure> {
         self.runtime.block_on(async {
             let mut writer = self.socket.writer(kind)?;
             for (number, piece) in pieces.iter().enumerate() {
                 writer.write_all(piece).await?;
                 // The last piece leaves with the end of the message.
-                if number + 1 < pieces.len() {
-                    writer.flush().await?;
+                if number + 1 == pieces.len() {
+                    break;
+                }
+                writer.flush().await?;
+                if let Some(between) = between {
+                    // The message stays begun: the next writer goes on with it.
+                    drop(writer);
+                    self.socket.ping(between).await?;
+                    writer = self.socket.writer(kind)?;
                 }
             }
             Ok(writer.finish().await?)

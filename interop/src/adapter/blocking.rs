@@ -23,8 +23,10 @@ impl Adapter for Blocking {
     fn connect(&self, dial: &Dial) -> Result<Box<dyn Socket>, Failure> {
         let mut client = Client::new(&dial.url)
             .map_err(Error::from)?
-            .config(config())
-            .tls(Tls::with(Arc::clone(&dial.tls)));
+            .config(config(dial.fragment_above))
+            .tls(Tls::with(Arc::clone(&dial.tls)))
+            .deflate(dial.deflate.clone())
+            .map_err(Error::from)?;
         for protocol in &dial.protocols {
             client = client.protocol(protocol).map_err(Error::from)?;
         }
@@ -41,13 +43,15 @@ impl Adapter for Blocking {
 }
 
 fn decide<S: Stream + 'static>(stream: S, door: &Door) -> Result<Option<Box<dyn Socket>>, Failure> {
-    let socket = Incoming::read(stream, config())?.decide(|request| match door.refuse {
-        Some(status) => Err(Response::new(status).expect("a valid status").body("go away\n")),
-        None => {
-            let choice = request.protocols().iter().find(|offered| Some(**offered) == door.choose.as_deref());
-            Ok(Choice::new().protocol(choice.copied()))
-        }
-    })?;
+    let socket =
+        Incoming::read(stream, config(door.fragment_above))?.decide(|request| match door.refuse {
+            Some(status) => Err(Response::new(status).expect("a valid status").body("go away\n")),
+            None => {
+                let choice =
+                    request.protocols().iter().find(|offered| Some(**offered) == door.choose.as_deref());
+                Ok(Choice::new().protocol(choice.copied()).deflate(door.deflate.clone()))
+            }
+        })?;
     Ok(socket.map(|socket| Box::new(socket) as Box<dyn Socket>))
 }
 
@@ -62,17 +66,24 @@ impl From<Error> for Failure {
 }
 
 impl<S: Stream> Socket for WebSocket<S> {
-    fn send(&mut self, kind: Kind, bytes: &[u8]) -> Result<(), Failure> {
-        Ok(self.send(Payload::new(kind, bytes))?)
+    fn send(&mut self, payload: Payload<'_>) -> Result<(), Failure> {
+        Ok(self.send(payload)?)
     }
 
-    fn write(&mut self, kind: Kind, pieces: &[&[u8]]) -> Result<(), Failure> {
+    fn write(&mut self, kind: Kind, pieces: &[&[u8]], between: Option<&[u8]>) -> Result<(), Failure> {
         let mut writer = self.writer(kind)?;
         for (number, piece) in pieces.iter().enumerate() {
             writer.write_all(piece)?;
             // The last piece leaves with the end of the message.
-            if number + 1 < pieces.len() {
-                writer.flush()?;
+            if number + 1 == pieces.len() {
+                break;
+            }
+            writer.flush()?;
+            if let Some(between) = between {
+                // The message stays begun: the next writer goes on with it.
+                drop(writer);
+                self.ping(between)?;
+                writer = self.writer(kind)?;
             }
         }
         Ok(writer.finish()?)

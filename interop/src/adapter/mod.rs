@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{CertificateError, ClientConfig, ServerConfig};
+use websans::deflate::Extension;
 use websans_std::handshake::HandshakeError;
-use websans_std::{CloseCode, Config, ConnectError, Kind, Outcome, Stats};
+use websans_std::{CloseCode, Config, ConnectError, Kind, Outcome, Payload, Stats};
 
 mod asynchronous;
 mod blocking;
@@ -39,6 +40,8 @@ pub(crate) struct Dial {
     pub(crate) url: String,
     pub(crate) protocols: Vec<String>,
     pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) deflate: Option<Extension>,
+    pub(crate) fragment_above: Option<usize>,
 }
 
 /// How to answer clients.
@@ -47,6 +50,8 @@ pub(crate) struct Door {
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) choose: Option<String>,
     pub(crate) refuse: Option<u16>,
+    pub(crate) deflate: Option<Extension>,
+    pub(crate) fragment_above: Option<usize>,
 }
 
 /// A message of our own: kind and bytes.
@@ -54,10 +59,11 @@ pub(crate) type Owned = (Kind, Vec<u8>);
 
 /// An open connection of either adapter.
 pub(crate) trait Socket {
-    fn send(&mut self, kind: Kind, bytes: &[u8]) -> Result<(), Failure>;
+    fn send(&mut self, payload: Payload<'_>) -> Result<(), Failure>;
 
-    /// Sends a message piece by piece, each a frame of its own, if `pieces` are not too long for one.
-    fn write(&mut self, kind: Kind, pieces: &[&[u8]]) -> Result<(), Failure>;
+    /// Sends a message piece by piece, each a frame of its own, if `pieces` are not too long for one. A Ping with the
+    /// payload `between` follows each piece but the last.
+    fn write(&mut self, kind: Kind, pieces: &[&[u8]], between: Option<&[u8]>) -> Result<(), Failure>;
 
     fn recv(&mut self) -> Result<Option<Owned>, Failure>;
 
@@ -135,10 +141,11 @@ fn certificate(error: &(dyn Error + 'static)) -> Option<Failure> {
 }
 
 /// The configuration of both adapters: room for the largest message, no Pings but those of the scenarios.
-fn config() -> Config {
+fn config(fragment_above: Option<usize>) -> Config {
     let mut config = Config::default();
     config.max_message = 64 << 20;
     config.max_outbox = 64 << 20;
     config.keepalive = None;
+    config.fragment_above = fragment_above;
     config
 }

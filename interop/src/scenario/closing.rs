@@ -1,7 +1,7 @@
 //! Ends of connections, by either side.
 
 use serde_json::json;
-use websans_std::{Cause, CloseCode, Initiator};
+use websans_std::{Cause, CloseCode, Initiator, Payload};
 
 use super::{Scenario, ensure, unlimited};
 use crate::bench::Bench;
@@ -69,7 +69,7 @@ fn from_them(bench: &Bench, code: Option<u16>, reason: &str) -> Result<(), Strin
 /// A connection that we give up ends with 1006 for the peer.
 fn lost_by_us(bench: &Bench) -> Result<(), String> {
     let mut open = bench.open(json!({}))?;
-    open.socket.send(websans_std::Kind::Text, b"there")?;
+    open.socket.send(Payload::from("there"))?;
     open.socket.recv()?;
     drop(open.socket);
     let report = bench.report(&open.id)?;

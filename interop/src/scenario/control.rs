@@ -1,7 +1,7 @@
 //! Pings and Pongs, both ways.
 
 use serde_json::json;
-use websans_std::{CloseCode, Kind};
+use websans_std::{CloseCode, Kind, Payload};
 
 use super::{Scenario, ensure, unlimited};
 use crate::bench::{Bench, hex};
@@ -22,11 +22,11 @@ fn ping_from_us(bench: &Bench) -> Result<(), String> {
         let mut open = bench.open(json!({}))?;
         open.socket.ping(payload)?;
         // The peer answers in order.
-        open.socket.send(Kind::Text, b"after")?;
+        open.socket.send(Payload::from("after"))?;
         let back = open.socket.recv()?;
         ensure(back == Some((Kind::Text, b"after".to_vec())), || format!("{back:?} is no echo"))?;
         // Some peers answer the message first.
-        open.socket.send(Kind::Text, b"after")?;
+        open.socket.send(Payload::from("after"))?;
         open.socket.recv()?;
         let round_trip = open.socket.stats().round_trip;
         ensure(round_trip.is_some_and(|time| time.as_secs() < 10), || {

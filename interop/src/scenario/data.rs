@@ -1,7 +1,7 @@
 //! Messages: kinds, sizes, fragments.
 
 use serde_json::json;
-use websans_std::{CloseCode, Kind};
+use websans_std::{CloseCode, Kind, Payload};
 
 use super::{Scenario, ensure, unlimited};
 use crate::adapter::Owned;
@@ -40,7 +40,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 fn echo(bench: &Bench, messages: &[Owned]) -> Result<(), String> {
     let mut open = bench.open(json!({}))?;
     for (kind, bytes) in messages {
-        open.socket.send(*kind, bytes)?;
+        open.socket.send(Payload::new(*kind, &bytes[..]))?;
         let back = open.socket.recv()?;
         same(back.as_ref(), *kind, bytes)?;
     }
@@ -57,7 +57,7 @@ fn many(bench: &Bench) -> Result<(), String> {
         .collect();
     let mut open = bench.open(json!({}))?;
     for (kind, bytes) in &messages {
-        open.socket.send(*kind, bytes)?;
+        open.socket.send(Payload::new(*kind, &bytes[..]))?;
     }
     for (kind, bytes) in &messages {
         let back = open.socket.recv()?;
@@ -75,7 +75,7 @@ fn fragments_from_us(bench: &Bench) -> Result<(), String> {
     for (kind, whole) in [(Kind::Text, &text), (Kind::Binary, &bytes)] {
         for size in [1000, 97] {
             let pieces: Vec<&[u8]> = whole.chunks(size).collect();
-            open.socket.write(kind, &pieces)?;
+            open.socket.write(kind, &pieces, None)?;
             frames += pieces.len();
             let back = open.socket.recv()?;
             same(back.as_ref(), kind, whole)?;
@@ -98,7 +98,7 @@ fn fragments_from_them(bench: &Bench) -> Result<(), String> {
     let characters = String::from_utf8_lossy(&text).chars().count();
     let mut before = open.socket.stats().frames_received;
     for (kind, whole, units) in [(Kind::Text, &text, characters), (Kind::Binary, &bytes, bytes.len())] {
-        open.socket.send(kind, whole)?;
+        open.socket.send(Payload::new(kind, &whole[..]))?;
         let back = open.socket.read()?;
         same(back.as_ref(), kind, whole)?;
         let now = open.socket.stats().frames_received;
@@ -115,13 +115,13 @@ fn streamed(bench: &Bench) -> Result<(), String> {
     let bytes = payload::bytes(16 << 20);
     let mut open = bench.open(json!({}))?;
     let pieces: Vec<&[u8]> = bytes.chunks(40_000).collect();
-    open.socket.write(Kind::Binary, &pieces)?;
+    open.socket.write(Kind::Binary, &pieces, None)?;
     let back = open.socket.read()?;
     same(back.as_ref(), Kind::Binary, &bytes)?;
     end(bench, open, &[(Kind::Binary, &bytes)])
 }
 
-fn same(back: Option<&Owned>, kind: Kind, bytes: &[u8]) -> Result<(), String> {
+pub(super) fn same(back: Option<&Owned>, kind: Kind, bytes: &[u8]) -> Result<(), String> {
     let Some((back_kind, back)) = back else {
         return Err(format!("no echo of {} bytes: the connection has ended", bytes.len()));
     };
@@ -135,11 +135,11 @@ fn same(back: Option<&Owned>, kind: Kind, bytes: &[u8]) -> Result<(), String> {
 }
 
 /// Ends the connection, and compares what the peer received.
-fn end(bench: &Bench, open: Open, messages: &[(Kind, &[u8])]) -> Result<(), String> {
+pub(super) fn end(bench: &Bench, open: Open, messages: &[(Kind, &[u8])]) -> Result<(), String> {
     end_with(bench, open, messages).map(drop)
 }
 
-fn end_with(
+pub(super) fn end_with(
     bench: &Bench,
     mut open: Open,
     messages: &[(Kind, &[u8])],

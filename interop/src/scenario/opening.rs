@@ -2,7 +2,7 @@
 
 use rustls::CertificateError;
 use serde_json::json;
-use websans_std::{CloseCode, Kind};
+use websans_std::{CloseCode, Payload};
 
 use super::{Scenario, ensure};
 use crate::adapter::Failure;
@@ -27,11 +27,11 @@ fn tls(bench: &Bench) -> bool {
 /// Both sides know which of the offered subprotocols was chosen.
 fn subprotocol(bench: &Bench) -> Result<(), String> {
     let protocols = &["chat.v1", "chat.v2", "chat.v3"];
-    let attempt = Attempt { task: json!({}), protocols, choose: Some("chat.v2"), refuse: None };
+    let attempt = Attempt { task: json!({}), protocols, choose: Some("chat.v2"), ..Attempt::default() };
     let mut open = bench.open_with(attempt)?;
     let protocol = open.socket.protocol();
     ensure(protocol.as_deref() == Some("chat.v2"), || format!("we got the subprotocol {protocol:?}"))?;
-    open.socket.send(Kind::Text, b"hello")?;
+    open.socket.send(Payload::from("hello"))?;
     open.socket.recv()?;
     open.socket.close(CloseCode::NORMAL, "")?;
     bench.report(&open.id)?.expect("protocol", "chat.v2", false)
