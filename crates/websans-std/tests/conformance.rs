@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use websans_std::{
-    CloneStream, CloseCode, Error, Kind, MessageReader, MessageWriter, Outcome, Parts, Payload, Prepared, Receiver,
-    Sender, Source, Stats, Stream, WebSocket,
+    CloneStream, CloseCode, Error, Kind, MessageReader, MessageWriter, Outcome, Parts, Payload, Prepared,
+    Receiver, Sender, Source, Stats, Stream, WebSocket,
 };
 use websans_testkit::conformance::tcp::{self, Playing};
 use websans_testkit::conformance::{

@@ -238,7 +238,7 @@ impl Assembler {
         let inflated = usize::try_from(inflating.inflated).unwrap_or(usize::MAX);
         let likely = slice.len().saturating_mul(4).saturating_add(INFLATE_STEP / 32);
         let largest = if budget.streamed { INFLATE_STEP } else { WHOLE_STEP };
-        let step = inflated.max(likely).clamp(INFLATE_STEP / 16, largest);
+        let step = inflated.max(likely).clamp(INFLATE_STEP / 8, largest);
         self.reserve_few(step, most);
         let room = self.room(step, most.min(largest as u64));
         let before = slice.len();

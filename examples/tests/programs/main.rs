@@ -1,6 +1,7 @@
 //! The programs as processes: each is started, spoken to over a socket, and ended.
 
 mod chat;
+mod compressed_chat;
 mod echo;
 mod moved;
 mod reconnect;

@@ -2,6 +2,7 @@
 //! protocol is tested where it stands, in `websans-dial`; this is what a blocking client adds.
 #![cfg(feature = "rustls")]
 
+mod compression;
 mod peers;
 mod plain;
 mod proxies;

@@ -5,6 +5,7 @@
 
 mod client;
 mod closing;
+mod compression;
 mod deadlines;
 mod echo;
 mod odd;

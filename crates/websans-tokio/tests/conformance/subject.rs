@@ -12,8 +12,8 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use websans_testkit::conformance::{Fault, Finish, Habits, Hold, Owned, Peer, Report, Setup, Subject, Times};
 use websans_tokio::{
-    CloseCode, Error, Kind, MessageReader, MessageWriter, Outcome, Parts, Payload, Prepared, Receiver, Sender, Source,
-    Stats, WebSocket,
+    CloseCode, Error, Kind, MessageReader, MessageWriter, Outcome, Parts, Payload, Prepared, Receiver,
+    Sender, Source, Stats, WebSocket,
 };
 
 use crate::habitual::Habitual;

@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::task::JoinHandle;
+use websans_deflate::{Deflate, Settings};
 use websans_tokio::{CloseCode, Config, Error, Kind, Message, Negotiated, Outcome, Role, WebSocket};
 
-use crate::support::keys;
+use crate::support::{agreed, keys};
 
 /// Awaits a future, or polls a new one each time. One that was dropped wakes nobody, so that is done here.
 macro_rules! go {
@@ -82,8 +83,8 @@ fn owned(message: Option<Message<'_>>) -> Option<Vec<u8>> {
 }
 
 /// The other end: sends everything, expects everything, closes last.
-async fn peer(io: DuplexStream) -> Outcome {
-    let mut socket = WebSocket::from_handshake(io, keys(), config(), Negotiated::default(), &[]);
+async fn peer(io: DuplexStream, negotiated: Negotiated) -> Outcome {
+    let mut socket = WebSocket::from_handshake(io, keys(), config(), negotiated, &[]);
     for size in SIZES {
         socket.send(payload(size)).await.unwrap();
         assert_eq!(owned(socket.recv().await.unwrap()).unwrap(), payload(size), "echo of {size} bytes");
@@ -144,17 +145,20 @@ macro_rules! serve {
 }
 
 /// A server over a pipe of `size` bytes, what it writes, and its peer.
-fn recorded(size: usize) -> (WebSocket<Recorder>, Arc<Mutex<Vec<u8>>>, JoinHandle<Outcome>) {
+fn recorded(
+    size: usize,
+    deflate: Option<&Deflate>,
+) -> (WebSocket<Recorder>, Arc<Mutex<Vec<u8>>>, JoinHandle<Outcome>) {
     let (a, b) = tokio::io::duplex(size);
     let written = Arc::<Mutex<Vec<u8>>>::default();
     let io = Recorder { io: a, written: Arc::clone(&written) };
-    let socket = WebSocket::from_handshake(io, Role::Server, config(), Negotiated::default(), &[]);
-    (socket, written, tokio::spawn(peer(b)))
+    let socket = WebSocket::from_handshake(io, Role::Server, config(), agreed(deflate, false), &[]);
+    (socket, written, tokio::spawn(peer(b, agreed(deflate, true))))
 }
 
 /// What a server writes while it does all that it can do.
-async fn whole(size: usize, stubborn: bool) -> Vec<u8> {
-    let (mut socket, written, peer) = recorded(size);
+async fn whole(size: usize, deflate: Option<&Deflate>, stubborn: bool) -> Vec<u8> {
+    let (mut socket, written, peer) = recorded(size, deflate);
     serve!(stubborn, socket, socket);
     let outcome = go!(stubborn, async { socket.close(CloseCode::NORMAL, "done").await.cloned() }).unwrap();
     assert!(outcome.is_clean());
@@ -165,8 +169,8 @@ async fn whole(size: usize, stubborn: bool) -> Vec<u8> {
 }
 
 /// The same with the two halves.
-async fn halves(size: usize, stubborn: bool) -> Vec<u8> {
-    let (socket, written, peer) = recorded(size);
+async fn halves(size: usize, deflate: Option<&Deflate>, stubborn: bool) -> Vec<u8> {
+    let (socket, written, peer) = recorded(size, deflate);
     let (mut receiver, mut sender) = socket.split();
     serve!(stubborn, receiver, sender);
     drop(receiver);
@@ -177,16 +181,40 @@ async fn halves(size: usize, stubborn: bool) -> Vec<u8> {
     written.lock().unwrap().clone()
 }
 
+/// The bytes that are written, over a pipe of `size`, whatever was dropped.
+async fn drop_everything(size: usize, deflate: Option<&Deflate>) -> Vec<u8> {
+    let plain = whole(size, deflate, false).await;
+    assert_eq!(plain, whole(size, deflate, true).await, "a pipe of {size} bytes");
+    assert_eq!(plain, halves(size, deflate, false).await, "halves, a pipe of {size} bytes");
+    assert_eq!(plain, halves(size, deflate, true).await, "halves, a pipe of {size} bytes");
+    plain
+}
+
+// A pipe of one byte is slow: what takes a few bytes at a time shows with three as well.
+const PIPES: [usize; 4] = [3, 7, 1000, 1 << 20];
+
 #[tokio::test(start_paused = true)]
 async fn every_future_can_be_dropped_at_every_poll() {
-    for size in [1, 7, 1000, 1 << 20] {
-        // A pipe of one byte is slow: what takes a byte at a time shows with seven as well.
-        let size = if size == 1 { 3 } else { size };
-        let plain = whole(size, false).await;
-        assert_eq!(plain, whole(size, true).await, "a pipe of {size} bytes");
-        assert_eq!(plain, halves(size, false).await, "halves, a pipe of {size} bytes");
-        assert_eq!(plain, halves(size, true).await, "halves, a pipe of {size} bytes");
+    for size in PIPES {
+        drop_everything(size, None).await;
     }
+}
+
+/// The compressor is given everything once, in the same pieces.
+#[tokio::test(start_paused = true)]
+async fn compression_does_not_know_what_was_dropped() {
+    let mut takeover = Settings::default();
+    takeover.negotiation.server_no_context_takeover = false;
+    takeover.negotiation.client_no_context_takeover = false;
+    let mut lengths = Vec::new();
+    for settings in [Settings::default(), takeover] {
+        let deflate = Deflate::new(settings);
+        for size in PIPES {
+            lengths.push(drop_everything(size, Some(&deflate)).await.len());
+        }
+    }
+    // The messages have a period of 251 bytes, which is all that is left of them.
+    assert!(lengths[0] < 20_000 && lengths[4] < lengths[0] / 2, "{lengths:?}");
 }
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -4,6 +4,7 @@ mod support;
 
 mod accept;
 mod cancel;
+mod compression;
 mod pressure;
 mod split;
 mod trouble;

@@ -2,6 +2,8 @@
 
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
+use websans::deflate::{Parameters, Provider as _};
+use websans_deflate::Deflate;
 use websans_tokio::{Config, Negotiated, Role, WebSocket};
 
 /// Masking keys that nobody needs to guess.
@@ -11,6 +13,20 @@ pub(crate) fn keys() -> Role {
         count = count.wrapping_add(0x9e37_79b9);
         count.to_ne_bytes()
     }))
+}
+
+/// What a handshake brings that agrees on all that `deflate` wants.
+pub(crate) fn agreed(deflate: Option<&Deflate>, is_client: bool) -> Negotiated {
+    let mut negotiated = Negotiated::default();
+    if let Some(deflate) = deflate {
+        let config = deflate.settings().negotiation;
+        let mut parameters = Parameters::default();
+        parameters.server_no_context_takeover = config.server_no_context_takeover;
+        parameters.client_no_context_takeover = config.client_no_context_takeover;
+        negotiated.deflate = Some(parameters);
+        negotiated.codec = Some(deflate.propose().codec(is_client, parameters));
+    }
+    negotiated
 }
 
 /// A server and a client over an in-memory pipe that holds `size` bytes each way.

@@ -2,6 +2,7 @@
 #![cfg(feature = "stream")]
 
 mod closing;
+mod compression;
 mod halves;
 mod messages;
 mod support;

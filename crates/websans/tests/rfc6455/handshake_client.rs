@@ -143,7 +143,8 @@ fn r011_offered_subprotocols_are_distinct_tokens() {
 #[test]
 fn r016_a_repeated_header_fails_the_connection() {
     fails(HandshakeError::WrongAccept, &[plus(&["Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="])]);
-    let offer = || request().protocol("a").unwrap().deflate(stored::extension(deflate::Config::default())).unwrap();
+    let offer =
+        || request().protocol("a").unwrap().deflate(stored::extension(deflate::Config::default())).unwrap();
     for (lines, error) in [
         (["Sec-WebSocket-Protocol: a", "Sec-WebSocket-Protocol: a"], HandshakeError::UnexpectedProtocol),
         (

@@ -646,7 +646,11 @@ fn r016_the_response_repeats_no_header() {
         "Sec-WebSocket-Protocol: a, b",
         "Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate",
     ]);
-    let choice = Choice::new().protocol("a").deflate(stored::extension(deflate::Config::default())).header("X", "y").unwrap();
+    let choice = Choice::new()
+        .protocol("a")
+        .deflate(stored::extension(deflate::Config::default()))
+        .header("X", "y")
+        .unwrap();
     let (response, _) = answer_with(&request, &choice).unwrap();
     let mut names: Vec<&str> = response.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
     assert_eq!(names.len(), 6);
