@@ -23,6 +23,8 @@ With STEPs, only those, in their usual order.
 const LIBRARIES: [&str; 4] = ["websans", "websans-dial", "websans-std", "websans-tokio"];
 
 const NO_STD: &str = "proof-nostd/Cargo.toml";
+/// Is in a workspace of its own, as its peers are, which are not built here.
+const BENCH: &str = "bench/Cargo.toml";
 
 /// One step, by a name that also selects it on the command line.
 struct Step {
@@ -52,9 +54,9 @@ fn steps() -> Vec<Step> {
         Step::new("docs", "rustdoc warns of nothing", docs),
         Step::new("tests", "unit, integration and documentation tests", tests),
         Step::new("no-std", "the core runs without the standard library", no_std),
-        Step::new("dependencies", "the core depends on what it may", dependencies::check),
+        Step::new("dependencies", "the core and compression depend on what they may", dependencies::check),
         Step::new("unsafe", "unsafe is where it may be", unsafety::check),
-        Step::new("rfc", "every requirement of RFC 6455 has a test", rfc::check),
+        Step::new("rfc", "every requirement of RFC 6455 and RFC 7692 has a test", rfc::check),
         Step::new("linear", "instruction counts grow in step with input", linear::check),
     ];
     for adapter in ADAPTERS {
@@ -161,7 +163,8 @@ fn clippy(workspace: &Workspace) -> Result {
             clippy(&[&bare[..], &["--features", &feature]].concat())?;
         }
     }
-    clippy(&["--manifest-path", NO_STD])
+    clippy(&["--manifest-path", NO_STD])?;
+    clippy(&["--manifest-path", BENCH, "--package", "websans-bench", "--all-targets"])
 }
 
 fn docs(workspace: &Workspace) -> Result {
