@@ -138,11 +138,11 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
     /// # Errors
     /// As [`WebSocket::send`](crate::WebSocket::send).
     pub fn finish(self) -> Result<(), Error> {
-        self.parts.send_part(part(self.kind, self.compress, &self.buffer), Flush::End)
+        self.parts.send_part(Payload::new(self.kind, &self.buffer).compress(self.compress), Flush::End)
     }
 
     fn send(&mut self, bytes: Option<&[u8]>, flush: Flush) -> io::Result<()> {
-        let part = part(self.kind, self.compress, bytes.unwrap_or(&self.buffer));
+        let part = Payload::new(self.kind, bytes.unwrap_or(&self.buffer)).compress(self.compress);
         self.parts.send_part(part, flush).map_err(into_io)?;
         if bytes.is_none() {
             self.buffer.clear();
@@ -175,14 +175,6 @@ impl<P: Parts> Write for MessageWriter<'_, P> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.send(None, Flush::Sync)
-    }
-}
-
-fn part(kind: Kind, compress: Option<bool>, bytes: &[u8]) -> Payload<'_> {
-    let part = Payload::new(kind, bytes);
-    match compress {
-        Some(compress) => part.compress(compress),
-        None => part,
     }
 }
 

@@ -183,7 +183,7 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if !self.finished {
-            let part = part(self.kind, self.compress, &self.buffer);
+            let part = Payload::new(self.kind, &self.buffer).compress(self.compress);
             ready!(self.parts.poll_part(cx, part, Flush::End))?;
             self.finished = true;
             self.buffer = Vec::new();
@@ -194,7 +194,7 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
     /// Queues what has been gathered.
     fn poll_gathered(&mut self, cx: &mut Context<'_>, flush: Flush) -> Poll<io::Result<()>> {
         if !self.buffer.is_empty() || flush == Flush::Sync {
-            let part = part(self.kind, self.compress, &self.buffer);
+            let part = Payload::new(self.kind, &self.buffer).compress(self.compress);
             ready!(self.parts.poll_part(cx, part, flush)).map_err(into_io)?;
             self.buffer.clear();
         }
@@ -219,7 +219,7 @@ impl<P: Parts> AsyncWrite for MessageWriter<'_, P> {
         }
         ready!(self.poll_gathered(cx, Flush::None))?;
         let n = bytes.len().min(4 * Self::FRAME);
-        let part = part(self.kind, self.compress, bytes.get(..n).unwrap_or_default());
+        let part = Payload::new(self.kind, bytes.get(..n).unwrap_or_default()).compress(self.compress);
         ready!(self.parts.poll_part(cx, part, Flush::None)).map_err(into_io)?;
         // As far as the transport takes it at once. Whether it fails is told by what waits for it.
         let _ = self.parts.poll_flush(cx);
@@ -233,14 +233,6 @@ impl<P: Parts> AsyncWrite for MessageWriter<'_, P> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_finish(cx).map_err(into_io)
-    }
-}
-
-fn part(kind: Kind, compress: Option<bool>, bytes: &[u8]) -> Payload<'_> {
-    let part = Payload::new(kind, bytes);
-    match compress {
-        Some(compress) => part.compress(compress),
-        None => part,
     }
 }
 

@@ -93,8 +93,8 @@ impl<'p> Payload<'p> {
     }
 
     /// Says of this message whether it is to be compressed, if compression was agreed on at all: not, because it holds a
-    /// secret, or an image that is compressed already; or yes, however short it is. Of a message that is sent in parts,
-    /// the first part's word counts.
+    /// secret, or an image that is compressed already; or yes, however short it is; or, with `None`, as the connection sees
+    /// fit, which is the default. Of a message that is sent in parts, the first part's word counts.
     ///
     /// ```
     /// # let (mut connection, _) = websans::open(websans::Role::Server, websans::Config::default(),
@@ -105,8 +105,8 @@ impl<'p> Payload<'p> {
     /// # Ok::<(), websans::SendError>(())
     /// ```
     #[must_use]
-    pub const fn compress(mut self, compress: bool) -> Self {
-        self.compress = Some(compress);
+    pub fn compress(mut self, compress: impl Into<Option<bool>>) -> Self {
+        self.compress = compress.into();
         self
     }
 

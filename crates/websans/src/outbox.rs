@@ -258,6 +258,8 @@ impl Outbox {
         write(&mut self.tail);
         let Some(len) = self.tail.len().checked_sub(expected).filter(|len| *len > 0 || header.fin) else {
             self.tail.truncate(start);
+            // A codec may have taken away what is not its own.
+            self.tail_read = self.tail_read.min(self.tail.len());
             return false;
         };
         self.last_pong = 0;
