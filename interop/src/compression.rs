@@ -126,15 +126,15 @@ impl Recorder {
 }
 
 impl Provider for Recorder {
-    fn propose(&self) -> Box<dyn Proposal> {
+    fn propose(&self) -> Arc<dyn Proposal> {
         let deflate = self.deflate.as_ref().expect("without terms there is no extension");
-        Box::new(Recording { proposal: deflate.propose(), agreed: Arc::clone(&self.agreed) })
+        Arc::new(Recording { proposal: deflate.propose(), agreed: Arc::clone(&self.agreed) })
     }
 }
 
 #[derive(Debug)]
 struct Recording {
-    proposal: Box<dyn Proposal>,
+    proposal: Arc<dyn Proposal>,
     agreed: Arc<Mutex<Option<Parameters>>>,
 }
 
@@ -143,7 +143,7 @@ impl Proposal for Recording {
         self.proposal.config()
     }
 
-    fn codec(self: Box<Self>, is_client: bool, agreed: Parameters) -> Codec {
+    fn codec(&self, is_client: bool, agreed: Parameters) -> Codec {
         *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = Some(agreed);
         self.proposal.codec(is_client, agreed)
     }

@@ -22,8 +22,7 @@
 //! # What it costs
 //!
 //! Without context takeover, the default, each message is compressed by itself. What that takes is borrowed from a pool for as
-//! long as one message is under way (a whole message, while it is sent or taken from the inbox; one in fragments, from
-//! the first to the last), and an idle connection has nothing of it. With takeover a connection keeps what it has
+//! long as one message is under way, from its first part to its last, and an idle connection has nothing of it. With takeover a connection keeps what it has
 //! seen: messages that resemble those before shrink to a fraction, for [`Settings::send_memory`] and
 //! [`RECEIVE_MEMORY`] bytes a connection, which [`websans::Stats`] tells.
 //!

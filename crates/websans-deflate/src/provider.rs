@@ -1,7 +1,7 @@
 //! [`Deflate`]: settings, pools and budget, and the negotiation of one connection.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use websans::deflate::{Codec, Config, Extension, Parameters, Proposal, Provider};
 use zlib_rs::{Deflate as Compress, DeflateConfig, Inflate};
@@ -84,7 +84,7 @@ impl From<&Deflate> for Option<Extension> {
 }
 
 impl Provider for Deflate {
-    fn propose(&self) -> Box<dyn Proposal> {
+    fn propose(&self) -> Arc<dyn Proposal> {
         let settings = self.settings();
         let mut config = settings.negotiation;
         // Which end this is shows later; either may have the larger window.
@@ -100,7 +100,8 @@ impl Provider for Deflate {
             config.server_no_context_takeover = true;
             config.client_no_context_takeover = true;
         }
-        Box::new(Negotiation { shared: Arc::clone(&self.shared), config, reservation })
+        let reservation = Mutex::new(reservation);
+        Arc::new(Negotiation { shared: Arc::clone(&self.shared), config, reservation })
     }
 }
 
@@ -108,7 +109,8 @@ impl Provider for Deflate {
 struct Negotiation {
     shared: Arc<Shared>,
     config: Config,
-    reservation: Option<Reservation>,
+    /// Handed on to the codec.
+    reservation: Mutex<Option<Reservation>>,
 }
 
 impl fmt::Debug for Negotiation {
@@ -125,8 +127,9 @@ impl Proposal for Negotiation {
         self.config
     }
 
-    fn codec(self: Box<Self>, is_client: bool, agreed: Parameters) -> Codec {
-        let Self { shared, mut reservation, .. } = *self;
+    fn codec(&self, is_client: bool, agreed: Parameters) -> Codec {
+        let shared = &self.shared;
+        let mut reservation = self.reservation.lock().unwrap_or_else(PoisonError::into_inner).take();
         let server = (!agreed.server_no_context_takeover, agreed.server_max_window_bits);
         let client = (!agreed.client_no_context_takeover, agreed.client_max_window_bits);
         let ((sends_on, send_bits), (receives_on, _)) =
@@ -138,8 +141,8 @@ impl Proposal for Negotiation {
         }
         // The two halves may end at different times.
         let reservation = reservation.filter(|reservation| reservation.bytes() > 0).map(Arc::new);
-        let encode = Compressor::new(Arc::clone(&shared), send_bits, sends_on, reservation.clone());
-        let decode = Decompressor::new(shared, receives_on, reservation);
+        let encode = Compressor::new(Arc::clone(shared), send_bits, sends_on, reservation.clone());
+        let decode = Decompressor::new(Arc::clone(shared), receives_on, reservation);
         let mut codec = Codec::new(Box::new(encode), Box::new(decode));
         codec.memory = send + receive;
         codec

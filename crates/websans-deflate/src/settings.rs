@@ -32,7 +32,7 @@ pub struct Settings {
     /// for one more, it is offered, and granted, no takeover either way.
     pub context_budget: usize,
     /// Contexts without takeover that are kept for the next message, of each kind and window. Default 16. There are never
-    /// more than messages were under way at once, which is usually the number of threads.
+    /// more than messages were under way at once: the number of threads, unless peers send and take them in parts.
     pub pool: usize,
 }
 

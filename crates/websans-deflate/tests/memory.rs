@@ -339,3 +339,95 @@ fn chunks_come_in_bounded_pieces() {
     assert_eq!(content, 10 << 20);
     assert!(info.bytes_max <= 80 * KIB as u64, "{} bytes", info.bytes_max);
 }
+
+/// Storage for a long message is moved now and then, not anew for each piece of it.
+#[test]
+fn long_messages_are_moved_as_often_as_they_double() {
+    let mut config = Config::default();
+    config.max_message = 1 << 30;
+    let config = Arc::new(config);
+    let moved = |mib: usize| {
+        let bytes = wire::stream(&bombs::frames(&bombs::zeros(mib << 20), usize::MAX, true), true);
+        let (mut conn, mut inbox) = open(false, &config, &Deflate::default());
+        let mut got = Ok((0, 0));
+        let info = measure(|| got = feed(&mut conn, &mut inbox, &bytes, false));
+        assert_eq!(got, Ok((1, mib << 20)));
+        info.bytes_total
+    };
+    let (small, large) = (moved(4), moved(32));
+    assert!(large < 10 * small, "{small} bytes for 4 MiB, {large} for 32 MiB");
+    assert!(large < 6 * (32 << 20), "{large} bytes for 32 MiB");
+}
+
+/// An owned message keeps about what it is long, however much room was made for it.
+#[test]
+fn an_owned_message_is_as_long_as_it_says() {
+    for limit in [64 << 10, 1 << 20] {
+        for len in [24, 1000, 2044, 8000, 40_000] {
+            let mut config = Config::default();
+            config.max_message = limit;
+            let (mut conn, mut inbox) = open(false, &Arc::new(config), &Deflate::default());
+            let mut blocks = websans_testkit::blocks::Blocks::new();
+            blocks.stored(false, &vec![7; len]);
+            inbox.preload(&wire::stream(&bombs::frames(&blocks.message(), usize::MAX, true), true));
+            assert!(inbox.next(&mut conn).unwrap());
+            let mut kept = inbox.take().map(websans::Payload::into_bytes);
+            assert_eq!(kept.as_ref().unwrap().len(), len);
+            let freed = measure(|| drop(kept.take())).bytes_current;
+            let most = len + len / 2 + 1100;
+            assert!(-freed <= i64::try_from(most).unwrap(), "{len} bytes keep {}", -freed);
+        }
+    }
+}
+
+/// Whatever ends a connection gives its decompressor back, not only what it has found itself.
+#[test]
+fn the_decompressor_goes_with_the_connection() {
+    let config = Arc::new(Config::default());
+    let ends: [(&str, &[u8]); 4] = [
+        ("no DEFLATE", &[0x80, 0x81, 0, 0, 0, 0, 0xff]),
+        ("too long", &[0x80, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("reserved bits", &[0xf2, 0x80, 0, 0, 0, 0]),
+        ("a Close", &[0x88, 0x80, 0, 0, 0, 0]),
+    ];
+    for settings in [Settings::default(), with_takeover()] {
+        for (name, end) in ends {
+            for streamed in [false, true] {
+                let deflate = Deflate::new(settings.clone());
+                let mut kept = None;
+                let info = measure(|| {
+                    let (mut conn, mut inbox) = open(false, &config, &deflate);
+                    let bytes = [&[0x42, 0x81, 0, 0, 0, 0, 0x4a][..], end].concat();
+                    let _ = feed(&mut conn, &mut inbox, &bytes, streamed);
+                    let _ = if streamed { inbox.next_chunk(&mut conn) } else { inbox.next(&mut conn) };
+                    drop(inbox.park());
+                    kept = Some((conn, inbox));
+                });
+                assert!(info.bytes_current < 2000, "{name} {streamed}: {} bytes are still held", info.bytes_current);
+            }
+        }
+    }
+}
+
+/// A part that the compressor takes in whole leaves no large storage behind.
+#[test]
+fn a_parked_outbox_is_small() {
+    let config = Arc::new(Config::default());
+    let (mut conn, _inbox) = open(false, &config, &Deflate::default());
+    for _ in 0..2 {
+        conn.send_part(vec![b'x'; 64 << 10], false).unwrap();
+        drain(&mut conn);
+    }
+    assert!(conn.outbox().park().is_none_or(|storage| storage.capacity() <= 4 << 10));
+}
+
+/// Who has gone is told no more of what lies here.
+#[test]
+fn nothing_is_inflated_after_an_abort() {
+    let config = Arc::new(Config::default());
+    let (mut conn, mut inbox) = open(false, &config, &Deflate::default());
+    inbox.preload(&wire::stream(&bombs::frames(&bombs::zeros(1 << 20), usize::MAX, true), true));
+    assert_eq!(inbox.next_chunk(&mut conn), Ok(true));
+    conn.abort();
+    assert_eq!(inbox.next_chunk(&mut conn), Ok(false));
+}

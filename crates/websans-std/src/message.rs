@@ -115,6 +115,8 @@ pub struct MessageWriter<'a, P: Parts> {
     kind: Kind,
     compress: Option<bool>,
     buffer: Vec<u8>,
+    /// Something was sent that a compressor may hold back.
+    unflushed: bool,
 }
 
 impl<'a, P: Parts> MessageWriter<'a, P> {
@@ -122,7 +124,7 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
     pub const FRAME: usize = 16 << 10;
 
     pub(crate) fn new(parts: &'a mut P, kind: Kind) -> Self {
-        Self { parts, kind, compress: None, buffer: Vec::new() }
+        Self { parts, kind, compress: None, buffer: Vec::new(), unflushed: false }
     }
 
     /// Says whether this message is to be compressed, if compression was agreed on: see [`Payload::compress`]. It must be
@@ -144,6 +146,7 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
     fn send(&mut self, bytes: Option<&[u8]>, flush: Flush) -> io::Result<()> {
         let part = Payload::new(self.kind, bytes.unwrap_or(&self.buffer)).compress(self.compress);
         self.parts.send_part(part, flush).map_err(into_io)?;
+        self.unflushed = flush == Flush::None;
         if bytes.is_none() {
             self.buffer.clear();
         }
@@ -174,7 +177,7 @@ impl<P: Parts> Write for MessageWriter<'_, P> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.send(None, Flush::Sync)
+        if self.buffer.is_empty() && !self.unflushed { Ok(()) } else { self.send(None, Flush::Sync) }
     }
 }
 

@@ -5,6 +5,8 @@
 //!
 //! [RFC 1951 §3.2.4]: https://www.rfc-editor.org/rfc/rfc1951#section-3.2.4
 
+use std::sync::Arc;
+
 use websans::deflate::{
     Codec, Config, Decode, Decoded, Encode, Extension, Flush, Parameters, Proposal, Provider,
 };
@@ -36,8 +38,8 @@ pub fn extension(config: Config) -> Extension {
 struct Stored(Config);
 
 impl Provider for Stored {
-    fn propose(&self) -> Box<dyn Proposal> {
-        Box::new(self.clone())
+    fn propose(&self) -> Arc<dyn Proposal> {
+        Arc::new(self.clone())
     }
 }
 
@@ -46,7 +48,7 @@ impl Proposal for Stored {
         self.0
     }
 
-    fn codec(self: Box<Self>, _: bool, _: Parameters) -> Codec {
+    fn codec(&self, _: bool, _: Parameters) -> Codec {
         codec(0)
     }
 }

@@ -151,6 +151,8 @@ pub struct MessageWriter<'a, P: Parts> {
     kind: Kind,
     compress: Option<bool>,
     buffer: Vec<u8>,
+    /// Something was queued that a compressor may hold back.
+    unflushed: bool,
     finished: bool,
 }
 
@@ -159,7 +161,7 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
     pub const FRAME: usize = 16 << 10;
 
     pub(crate) fn new(parts: &'a mut P, kind: Kind) -> Self {
-        Self { parts, kind, compress: None, buffer: Vec::new(), finished: false }
+        Self { parts, kind, compress: None, buffer: Vec::new(), unflushed: false, finished: false }
     }
 
     /// Says whether this message is to be compressed, if compression was agreed on: see [`Payload::compress`]. It must be
@@ -193,9 +195,10 @@ impl<'a, P: Parts> MessageWriter<'a, P> {
 
     /// Queues what has been gathered.
     fn poll_gathered(&mut self, cx: &mut Context<'_>, flush: Flush) -> Poll<io::Result<()>> {
-        if !self.buffer.is_empty() || flush == Flush::Sync {
+        if !self.buffer.is_empty() || flush == Flush::Sync && self.unflushed && !self.finished {
             let part = Payload::new(self.kind, &self.buffer).compress(self.compress);
             ready!(self.parts.poll_part(cx, part, flush)).map_err(into_io)?;
+            self.unflushed = flush == Flush::None;
             self.buffer.clear();
         }
         Poll::Ready(Ok(()))
@@ -221,6 +224,7 @@ impl<P: Parts> AsyncWrite for MessageWriter<'_, P> {
         let n = bytes.len().min(4 * Self::FRAME);
         let part = Payload::new(self.kind, bytes.get(..n).unwrap_or_default()).compress(self.compress);
         ready!(self.parts.poll_part(cx, part, Flush::None)).map_err(into_io)?;
+        self.unflushed = true;
         // As far as the transport takes it at once. Whether it fails is told by what waits for it.
         let _ = self.parts.poll_flush(cx);
         Poll::Ready(Ok(n))

@@ -48,7 +48,7 @@ struct Both<S> {
 
 impl<S> Shared<S> {
     fn lock(&self) -> MutexGuard<'_, Both<S>> {
-        // None of the application's code runs while a guard is held, so nothing was left half done.
+        // None of the application's code but a codec's runs while a guard is held, and that owns what it may leave half done.
         self.half.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

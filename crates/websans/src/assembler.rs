@@ -114,10 +114,14 @@ impl Assembler {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// Takes what has been gathered, uncopied.
+    /// Takes what has been gathered, uncopied unless its storage is much longer.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let mut bytes = mem::take(&mut self.bytes);
         bytes.truncate(self.len);
+        // Whoever keeps messages counts on their being as long as they say.
+        if bytes.capacity() - bytes.len() > (bytes.len() / 2).max(1024) {
+            bytes.shrink_to_fit();
+        }
         self.clear();
         bytes
     }
@@ -240,15 +244,17 @@ impl Assembler {
         let largest = if budget.streamed { INFLATE_STEP } else { WHOLE_STEP };
         let step = inflated.max(likely).clamp(INFLATE_STEP / 8, largest);
         self.reserve_few(step, most);
-        let room = self.room(step, most.min(largest as u64));
+        let room = self.room(step, most);
+        let end = room.len().min(largest);
+        let room = room.get_mut(..end).unwrap_or_default();
         let before = slice.len();
         let (n, more) = match inflating.decode.decode(&mut slice, last, room)? {
             Decoded::Drained(n) => (n.min(room.len()), false),
             Decoded::More(n) => (n.min(room.len()), true),
         };
         let taken = before.saturating_sub(slice.len());
-        // Without progress it would be called for ever.
-        if more && n == 0 && taken == 0 {
+        // Without progress it would be called for ever; what it has not taken cannot have been drained.
+        if if more { n == 0 && taken == 0 } else { taken < before } {
             return Err(ProtocolError::InvalidDeflate);
         }
         // Errors come in the order of the bytes that they are about: first what is within the limit, then the limit.
@@ -265,6 +271,13 @@ impl Assembler {
         self.inflating = Some(inflating);
         *input = input.get(taken..).unwrap_or_default();
         Ok(more || !rest.is_empty())
+    }
+
+    /// Drops what has been gathered, and the decompressor: nothing more will come.
+    pub(crate) fn end(&mut self) {
+        self.clear();
+        self.release(0);
+        self.inflating = None;
     }
 
     /// What has been inflated since the connection opened.

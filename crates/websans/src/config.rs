@@ -24,7 +24,8 @@ use crate::deflate;
 #[non_exhaustive]
 pub struct Config {
     /// Longest message that is received whole, in bytes. Default 1 MiB. A frame whose header already breaks
-    /// the limit fails the connection with 1009 at that header, before anything is stored.
+    /// the limit fails the connection with 1009 at that header, before anything is stored. Of a compressed message it is
+    /// what it inflates to that counts; its bytes on the wire may be an eighth and 1 KiB more.
     pub max_message: u64,
     /// Longest message that is received in parts as they arrive, in bytes. Default 1 TiB: a streamed
     /// message costs no memory.

@@ -203,8 +203,7 @@ impl Inbox {
         let in_place = self.mode == Mode::Whole && !self.compressed;
         if conn.ignores_input() {
             // What was gathered will not be delivered.
-            self.assembler.clear();
-            self.assembler.release(0);
+            self.assembler.end();
         }
         self.remaining = if in_place { conn.remaining_in_frame() } else { 0 };
         Ok(false)
@@ -397,6 +396,7 @@ impl Inbox {
                 Err(error) => {
                     // The rest is swallowed, and counted.
                     let _ = conn.receive(&mut input);
+                    self.assembler.end();
                     (self.start, self.end, self.direct) = (0, 0, 0);
                     return Err(error);
                 }
@@ -410,6 +410,7 @@ impl Inbox {
         conn.fail(error);
         let mut unread = self.buffer.get_mut(self.start..self.end).unwrap_or_default();
         let _ = conn.receive(&mut unread); // swallowed, and counted
+        self.assembler.end();
         (self.start, self.end, self.direct, self.held) = (0, 0, 0, None);
         error
     }

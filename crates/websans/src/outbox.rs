@@ -256,10 +256,13 @@ impl Outbox {
         let expected = start + header.encode(&mut bytes);
         self.tail.resize(expected, 0);
         write(&mut self.tail);
+        // A codec that takes away what is not its own breaks its own messages, but not the outbox.
+        self.tail.resize(self.tail.len().max(start), 0);
         let Some(len) = self.tail.len().checked_sub(expected).filter(|len| *len > 0 || header.fin) else {
             self.tail.truncate(start);
-            // A codec may have taken away what is not its own.
-            self.tail_read = self.tail_read.min(self.tail.len());
+            if self.tail.is_empty() && self.tail.capacity() > KEEP {
+                self.tail = Vec::new();
+            }
             return false;
         };
         self.last_pong = 0;

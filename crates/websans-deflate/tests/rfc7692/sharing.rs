@@ -21,7 +21,7 @@ struct Counted {
 
 #[derive(Debug)]
 struct CountedProposal {
-    proposal: Box<dyn Proposal>,
+    proposal: Arc<dyn Proposal>,
     calls: Arc<AtomicUsize>,
 }
 
@@ -31,8 +31,8 @@ struct CountedEncode {
 }
 
 impl Provider for Counted {
-    fn propose(&self) -> Box<dyn Proposal> {
-        Box::new(CountedProposal { proposal: self.deflate.propose(), calls: Arc::clone(&self.calls) })
+    fn propose(&self) -> Arc<dyn Proposal> {
+        Arc::new(CountedProposal { proposal: self.deflate.propose(), calls: Arc::clone(&self.calls) })
     }
 }
 
@@ -41,9 +41,10 @@ impl Proposal for CountedProposal {
         self.proposal.config()
     }
 
-    fn codec(self: Box<Self>, is_client: bool, agreed: Parameters) -> Codec {
+    fn codec(&self, is_client: bool, agreed: Parameters) -> Codec {
         let Codec { encode, decode, memory, .. } = self.proposal.codec(is_client, agreed);
-        let mut codec = Codec::new(Box::new(CountedEncode { encode, calls: self.calls }), decode);
+        let mut codec =
+            Codec::new(Box::new(CountedEncode { encode, calls: Arc::clone(&self.calls) }), decode);
         codec.memory = memory;
         codec
     }

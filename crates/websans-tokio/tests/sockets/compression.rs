@@ -500,3 +500,20 @@ fn over_a_pipe(
         (server.unwrap(), client.unwrap())
     })
 }
+
+/// Everything has left and the peer has closed in good order: there is nothing to flush, and nothing that fails.
+#[tokio::test]
+async fn a_flush_of_nothing_does_nothing() {
+    let (ours, mut theirs) = crate::support::pipe(1 << 16, Config::default());
+    let peer = tokio::spawn(async move {
+        assert!(theirs.recv().await.unwrap().is_some());
+        theirs.close(CloseCode::NORMAL, "bye").await.map(|outcome| outcome.is_clean())
+    });
+    let (mut receiver, mut sender) = ours.split();
+    let mut writer = sender.writer(Kind::Text).unwrap();
+    writer.write_all(b"hello").await.unwrap();
+    writer.finish().await.unwrap();
+    assert_eq!(receiver.recv().await.unwrap(), None);
+    assert!(peer.await.unwrap().unwrap());
+    writer.flush().await.unwrap();
+}

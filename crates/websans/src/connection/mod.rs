@@ -85,7 +85,7 @@ pub enum State {
 /// let now = Timestamp::from_nanos(0);
 /// let (mut server, _) = websans::open(Role::Server, Config::default(), Negotiated::default(), now);
 ///
-/// // A masked "Hello" arrives (RFC 6455 §5.7) and is echoed.
+/// // A masked "Hello" arrives (RFC 6455 §5.7) and is echoed. (Parts of compressed messages go through an `Inbox` first.)
 /// let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
 /// let mut input = &mut bytes[..];
 /// while let Some(event) = server.receive(&mut input)? {

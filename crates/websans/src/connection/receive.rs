@@ -46,6 +46,7 @@ pub struct Part<'b> {
     pub ascii: bool,
 }
 
+/// As it came: what is compressed must be inflated first.
 impl<'b> From<Part<'b>> for Payload<'b> {
     fn from(part: Part<'b>) -> Self {
         Payload::new(part.kind, part.payload)

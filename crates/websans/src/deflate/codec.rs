@@ -37,7 +37,7 @@ pub trait Encode: Send + Sync {
     /// ([`Payload::compress`](crate::Payload::compress)); `len` is its length if it is sent whole.
     fn wants(&mut self, kind: Kind, len: Option<usize>) -> bool;
 
-    /// Appends to `out` what `payload` deflates to, as far as `flush` says. After [`Flush::End`] all of the message has
+    /// Appends to `out`, whose beginning is not its own, what `payload` deflates to, as far as `flush` says. After [`Flush::End`] all of the message has
     /// been appended, without the four bytes that RFC 7692 §7.2.1 strips.
     fn encode(&mut self, payload: &[u8], flush: Flush, out: &mut Vec<u8>);
 

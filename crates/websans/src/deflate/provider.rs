@@ -1,6 +1,5 @@
 //! [`Provider`]: an implementation of permessage-deflate, as handshakes see it.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 
@@ -9,7 +8,7 @@ use super::{Codec, Config, Parameters};
 /// An implementation of permessage-deflate, with its settings: shared by any number of connections.
 pub trait Provider: Send + Sync + fmt::Debug {
     /// Begins the negotiation of one connection.
-    fn propose(&self) -> Box<dyn Proposal>;
+    fn propose(&self) -> Arc<dyn Proposal>;
 }
 
 /// What may be agreed on in one handshake. It lives as long as the handshake, so that it can hold what it promises:
@@ -18,8 +17,8 @@ pub trait Proposal: Send + Sync + fmt::Debug {
     /// What this end wants, the same at every call.
     fn config(&self) -> Config;
 
-    /// The codec for what has been agreed on, which does not exceed [`config`](Self::config).
-    fn codec(self: Box<Self>, is_client: bool, agreed: Parameters) -> Codec;
+    /// The codec for what has been agreed on, which does not exceed [`config`](Self::config). Asked for once.
+    fn codec(&self, is_client: bool, agreed: Parameters) -> Codec;
 }
 
 /// A shared [`Provider`], as handshakes are given it.
@@ -29,7 +28,7 @@ pub struct Extension(Arc<dyn Provider>);
 impl Extension {
     /// Begins the negotiation of one connection.
     #[must_use]
-    pub fn propose(&self) -> Box<dyn Proposal> {
+    pub fn propose(&self) -> Arc<dyn Proposal> {
         self.0.propose()
     }
 }
@@ -43,5 +42,11 @@ impl<P: Provider + 'static> From<P> for Extension {
 impl From<&Self> for Extension {
     fn from(extension: &Self) -> Self {
         extension.clone()
+    }
+}
+
+impl From<&Extension> for Option<Extension> {
+    fn from(extension: &Extension) -> Self {
+        Some(extension.clone())
     }
 }

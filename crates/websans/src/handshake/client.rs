@@ -34,8 +34,8 @@
 //! ```
 
 use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::BufMut;
@@ -55,7 +55,8 @@ pub use super::connector::{Answer, Connector};
 pub use super::refusal::Refusal;
 
 /// The request that opens a connection. It holds nothing that could break its lines: every setter checks what it is
-/// given.
+/// given. It is good for one connection: its key is to be fresh, and what it offers of compression is reserved for it.
+/// Clones are for whoever builds it step by step: they share that reservation.
 #[derive(Clone, Debug)]
 pub struct Request {
     url: Url,
@@ -63,27 +64,8 @@ pub struct Request {
     host: Option<String>,
     origin: Option<String>,
     protocols: Vec<String>,
-    deflate: Option<Offered>,
+    deflate: Option<Arc<dyn deflate::Proposal>>,
     fields: Fields,
-}
-
-/// permessage-deflate, as it is offered in one request.
-#[derive(Debug)]
-struct Offered {
-    extension: deflate::Extension,
-    proposal: Box<dyn deflate::Proposal>,
-}
-
-impl Offered {
-    fn new(extension: deflate::Extension) -> Self {
-        Self { proposal: extension.propose(), extension }
-    }
-}
-
-impl Clone for Offered {
-    fn clone(&self) -> Self {
-        Self::new(self.extension.clone())
-    }
 }
 
 impl Request {
@@ -156,8 +138,8 @@ impl Request {
     /// # Errors
     /// [`BuildError::WindowBits`] if a window is not from 9 to 15.
     pub fn deflate(mut self, extension: impl Into<Option<deflate::Extension>>) -> Result<Self, BuildError> {
-        self.deflate = extension.into().map(Offered::new);
-        if self.deflate.as_ref().is_none_or(|offered| offered.proposal.config().is_valid()) {
+        self.deflate = extension.into().map(|extension| extension.propose());
+        if self.deflate.as_ref().is_none_or(|proposal| proposal.config().is_valid()) {
             Ok(self)
         } else {
             Err(BuildError::WindowBits)
@@ -183,7 +165,7 @@ impl Request {
         if !self.protocols.is_empty() {
             put(out, &["Sec-WebSocket-Protocol: ", &self.protocols.join(", "), "\r\n"]);
         }
-        if let Some(Offered { proposal, .. }) = &self.deflate {
+        if let Some(proposal) = &self.deflate {
             put(out, &["Sec-WebSocket-Extensions: ", &proposal.config().offer().to_string(), "\r\n"]);
         }
         out.put_slice(self.fields.as_bytes());
@@ -209,7 +191,7 @@ impl Request {
         }
         let deflate = self.agreed_deflate(headers.values("sec-websocket-extensions"))?;
         let protocol = self.chosen_protocol(headers.values("sec-websocket-protocol"))?;
-        let codec = deflate.and_then(|agreed| Some(self.deflate.take()?.proposal.codec(true, agreed)));
+        let codec = deflate.and_then(|agreed| Some(self.deflate.take()?.codec(true, agreed)));
         Ok(Negotiated { protocol, deflate, codec })
     }
 
@@ -229,7 +211,7 @@ impl Request {
             return Err(HandshakeError::InvalidExtensions);
         };
         match (&self.deflate, chosen.next()) {
-            (Some(Offered { proposal, .. }), None) if extension.name == deflate::NAME => {
+            (Some(proposal), None) if extension.name == deflate::NAME => {
                 let terms = deflate::Terms::parse(extension.parameters());
                 terms.and_then(|terms| proposal.config().agree(terms)).map(Some)
             }

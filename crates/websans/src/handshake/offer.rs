@@ -198,7 +198,7 @@ impl<'h> Offer<'h> {
             chosen => chosen,
         };
         let deflate = match &choice.deflate {
-            Some(extension) => {
+            Some(extension) if self.offers_deflate() => {
                 let proposal = extension.propose();
                 let config = proposal.config();
                 if !config.is_valid() {
@@ -207,7 +207,7 @@ impl<'h> Offer<'h> {
                 let terms = self.deflate.iter().find_map(|offer| offer.answer(&config));
                 terms.map(|terms| (terms, proposal.codec(false, terms.parameters())))
             }
-            None => None,
+            _ => None,
         };
 
         let mut fields = Fields::default();

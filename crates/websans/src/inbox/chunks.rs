@@ -55,6 +55,10 @@ impl Inbox {
             }
         }
         loop {
+            if conn.ignores_input() {
+                self.held = None;
+                self.assembler.end();
+            }
             if let Some(held) = self.held.take() {
                 if self.inflate_held(conn, held)? {
                     return Ok(true);

@@ -1,7 +1,8 @@
 //! What is lent as text is UTF-8, whatever was done to make it something else.
 
+use bytes::Buf;
 use websans::deflate::{self, Codec, Decode, Decoded};
-use websans::{Event, Kind, Negotiated, Part, ProtocolError, State};
+use websans::{Event, Inbox, Kind, Negotiated, Part, ProtocolError, State};
 
 use crate::assert_text;
 use crate::support::*;
@@ -354,5 +355,69 @@ fn compression_without_a_codec() {
         inbox.preload(&end.incoming(FIN | 0x40 | TEXT, b"\x01a"));
         assert!(inbox.next(&mut conn).is_err());
         assert_eq!(conn.state(), State::Closed);
+    }
+}
+
+/// A codec of two functions.
+struct Liar<E, D> {
+    encode: E,
+    decode: D,
+}
+
+impl<E: Fn(&mut Vec<u8>) + Send + Sync, D: Send + Sync> deflate::Encode for Liar<E, D> {
+    fn wants(&mut self, _: websans::Kind, _: Option<usize>) -> bool {
+        true
+    }
+
+    fn encode(&mut self, _: &[u8], _: deflate::Flush, out: &mut Vec<u8>) {
+        (self.encode)(out);
+    }
+}
+
+impl<E: Send + Sync, D: FnMut() -> Decoded + Send + Sync> Decode for Liar<E, D> {
+    fn decode(&mut self, _: &mut &[u8], _: bool, _: &mut [u8]) -> Result<Decoded, ProtocolError> {
+        Ok((self.decode)())
+    }
+}
+
+fn with_codec(end: End, encode: fn(&mut Vec<u8>), decode: fn() -> Decoded) -> (websans::Connection, Inbox) {
+    let half = || Box::new(Liar { encode, decode });
+    let mut negotiated = Negotiated::default();
+    negotiated.deflate = Some(deflate::Parameters::default());
+    negotiated.codec = Some(Codec::new(half(), half()));
+    websans::open(end.role(), quiet(), negotiated, START)
+}
+
+/// A decoder that says it is done and leaves the input lying is broken, not asked for ever.
+#[test]
+fn a_decoder_that_takes_nothing() {
+    for end in BOTH {
+        for streamed in [false, true] {
+            let (mut conn, mut inbox) = with_codec(end, |_| {}, || Decoded::Drained(0));
+            inbox.preload(&end.incoming(FIN | 0x40 | TEXT, &[1; 60_000]));
+            let found = if streamed { inbox.next_chunk(&mut conn) } else { inbox.next(&mut conn) };
+            assert_eq!(found, Err(ProtocolError::InvalidDeflate));
+        }
+    }
+}
+
+/// An encoder that takes away what is not its own breaks messages, but neither hangs nor panics what writes them.
+#[test]
+fn an_encoder_that_takes_away() {
+    for end in BOTH {
+        for with_pong in [false, true] {
+            let (mut conn, mut inbox) = with_codec(end, Vec::clear, || Decoded::Drained(0));
+            conn.send(websans::Payload::from("plain and waiting").compress(false)).unwrap();
+            conn.outbox().advance(5);
+            if with_pong {
+                conn.tick(START);
+                inbox.preload(&end.incoming(FIN | PING, b""));
+                assert_eq!(inbox.next(&mut conn), Ok(false));
+            }
+            conn.send("compressed").unwrap();
+            assert!(conn.outbox().len() < 1000);
+            drain(&mut conn);
+            assert!(conn.outbox().is_empty());
+        }
     }
 }
