@@ -77,7 +77,11 @@ impl Decode for Decompressor {
             self.context = Some(context);
             return Ok(Decoded::Drained(written));
         }
-        end(&mut context)?;
+        if let Err(error) = end(&mut context) {
+            // The end is broken, and so behind what has been written.
+            self.broken = true;
+            return if written == 0 { Err(error) } else { Ok(Decoded::More(written)) };
+        }
         self.begun = false;
         if self.takeover {
             self.context = Some(context);

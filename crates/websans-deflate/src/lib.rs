@@ -14,6 +14,9 @@
 //!
 //! let choice = Choice::new().deflate(&deflate); // a server's
 //! let request = Request::new("ws://example.com/", *b"16 random bytes.")?.deflate(&deflate)?; // a client's
+//!
+//! let perhaps: Option<&Deflate> = None; // as a setting says
+//! let choice = Choice::new().deflate(perhaps.map(Into::into));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -86,7 +86,7 @@ impl From<&Deflate> for Option<Extension> {
 impl Provider for Deflate {
     fn propose(&self) -> Arc<dyn Proposal> {
         let settings = self.settings();
-        let mut config = settings.negotiation;
+        let mut config = settings.negotiation();
         // Which end this is shows later; either may have the larger window.
         let bits = config.server_max_window_bits.max(config.client_max_window_bits);
         let (send, receive) = (settings.send_memory(bits), RECEIVE_MEMORY);

@@ -17,10 +17,13 @@ use websans::deflate::Config;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Context takeover and windows, each way. The default has no takeover and windows of 32 KiB (15 bits).
+    /// Context takeover and windows, each way. The default has no takeover and windows of 32 KiB (15 bits). Fewer than 9
+    /// bits count as 9, which is the least that zlib can be held to, more than 15 as 15.
     pub negotiation: Config,
-    /// How hard to compress, from 1 (fast) to 9 (small), as zlib has it; 0 does not compress, more than 9 counts as 9.
-    /// Default 6.
+    /// How hard to compress, from 1 (fast) to 9 (small); 0 does not compress, more than 9 counts as 9. Default 6.
+    ///
+    /// The levels are zlib-ng's. 1 is twice as fast as 2, but with fixed codes: text takes half as much again, and what does
+    /// not shrink grows by 5 %. 2 to 6 are about as small as zlib's and faster, 7 to 9 the same.
     pub level: u8,
     /// The memory for a block's symbols, from 1 (1 KiB) to 9 (256 KiB), as zlib has it. Little memory means short blocks:
     /// long messages shrink less. Default 8.
@@ -29,7 +32,8 @@ pub struct Settings {
     /// [`Payload::compress`](websans::Payload::compress) says so: they would gain little or nothing. Default 128.
     pub threshold: usize,
     /// Bytes that all connections together may keep for context takeover. Default 256 MiB. When there is not enough left
-    /// for one more, it is offered, and granted, no takeover either way.
+    /// for one more, it is offered, and granted, no takeover either way: by default from the 622nd connection on. What a
+    /// message under way takes, without takeover, does not count.
     pub context_budget: usize,
     /// Contexts without takeover that are kept for the next message, of each kind and window. Default 16. There are never
     /// more than messages were under way at once: the number of threads, unless peers send and take them in parts.
@@ -65,6 +69,13 @@ impl Settings {
         // The compressor's own state; a hash table of 64 Ki entries; two windows of text and one of links; the symbols of a
         // block and what they are written to.
         STATE + (128 << 10) + 4 * window + 7 * symbols
+    }
+
+    pub(crate) fn negotiation(&self) -> Config {
+        let mut config = self.negotiation;
+        config.server_max_window_bits = config.server_max_window_bits.clamp(9, 15);
+        config.client_max_window_bits = config.client_max_window_bits.clamp(9, 15);
+        config
     }
 
     pub(crate) fn level(&self) -> u8 {

@@ -403,7 +403,11 @@ fn the_decompressor_goes_with_the_connection() {
                     drop(inbox.park());
                     kept = Some((conn, inbox));
                 });
-                assert!(info.bytes_current < 2000, "{name} {streamed}: {} bytes are still held", info.bytes_current);
+                assert!(
+                    info.bytes_current < 2000,
+                    "{name} {streamed}: {} bytes are still held",
+                    info.bytes_current
+                );
             }
         }
     }

@@ -19,6 +19,7 @@
 //! ```
 //!
 //! [`connect`] is the client's side: TLS, proxies, redirections and a race of addresses, every step with a deadline.
+//! Compression is [`Client::deflate`] and [`Choice::deflate`](handshake::server::Choice::deflate), with the crate `websans-deflate`.
 //!
 //! No rule of the RFC lives here: the crate reads, writes, and keeps the core's deadlines while it waits.
 //!

@@ -23,6 +23,7 @@
 //!   [`handshake()`] over a stream that is there already.
 //! * [`serve()`] and [`Server`]: many connections, at most so many, closed together.
 //! * [`Reconnect`]: a client that connects again.
+//! * Compression: [`Client::deflate`], [`Choice::deflate`](handshake::server::Choice::deflate), with the crate `websans-deflate`.
 //! * The module `stream` (feature): `Stream` and `Sink` of owned messages, under the names of tokio-tungstenite.
 //!
 //! No rule of the RFC lives here: the crate reads, writes, wakes, and keeps the core's deadlines. Every future can be dropped

@@ -74,7 +74,7 @@ pub fn open(
     now: Timestamp,
 ) -> (Connection, Inbox) {
     let config = config.into();
-    let (compressing, decode) = connection::halves(negotiated.codec);
+    let (compressing, decode) = connection::halves(negotiated.codec, negotiated.deflate);
     let inbox = Inbox::new(&config, decode);
     (Connection::new(role, config, compressing, now), inbox)
 }

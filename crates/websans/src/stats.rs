@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::deflate::Parameters;
+
 /// Counters of one connection since it opened, and the last round-trip time. They cost nothing to keep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -30,6 +32,8 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compression {
+    /// What both ends have agreed on.
+    pub parameters: Parameters,
     /// Most bytes of memory that the connection keeps from one message to the next in order to compress and inflate: 0
     /// without context takeover.
     pub memory: usize,

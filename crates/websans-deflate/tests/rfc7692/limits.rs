@@ -261,6 +261,17 @@ fn the_first_fault_is_the_one_that_counts() {
         &[],
         failed(ProtocolError::InvalidDeflate),
     );
+    // A byte that is no text, and then no end, or half a one.
+    let mut blocks = Blocks::new();
+    blocks.stored(false, b"a\xff");
+    for cut in [0, 1] {
+        let payload = &blocks.message()[..blocks.message().len() - cut];
+        assert_in_pieces(&setup, &[deflated(payload)], &[], failed(ProtocolError::InvalidUtf8));
+    }
+    let whole = websans_testkit::zlib::deflate(b"abc\xff\xfeabc", Default::default());
+    let cut = &whole[..whole.len() - 1];
+    assert_in_pieces(&setup, &[deflated(cut)], &[], failed(ProtocolError::InvalidUtf8));
+    assert_in_pieces(&setup, &[deflated_binary(cut)], &[], failed(ProtocolError::InvalidDeflate));
     // A byte that is no text, and then more than may come; and the other way round.
     for (at, error) in [(50, ProtocolError::InvalidUtf8), (100, ProtocolError::MessageTooBig)] {
         let mut content = [b'x'; 101];

@@ -145,6 +145,7 @@ fn counters_are_exact() {
             let (sends, receives) =
                 (end.sends(parameters(fresh, bits)), end.peer().sends(parameters(fresh, bits)));
             let mut expected = Compression::default();
+            expected.parameters = parameters(fresh, bits);
             expected.memory = if sends.0 { settings.send_memory(sends.1) } else { 0 }
                 + if receives.0 { RECEIVE_MEMORY } else { 0 };
             let stats = |conn: &websans::Connection| conn.stats().compression.unwrap();

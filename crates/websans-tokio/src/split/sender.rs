@@ -16,7 +16,8 @@ use crate::error::{Error, broken_pipe};
 use crate::line::Place;
 use crate::message::{MessageWriter, Parts, queue_part};
 
-/// The half that sends. It can be cloned for any number of tasks; a message goes out whole, whoever else sends.
+/// The half that sends. It can be cloned for any number of tasks; a message goes out whole, whoever else sends;
+/// while one of them [writes](Self::writer) a message, the others are told so ([`SendError::MessageInProgress`]).
 ///
 /// The connection is closed when all halves are dropped.
 pub struct Sender<S> {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::Connection;
 use super::send::{Compressed, Sending};
 use crate::assembler::{Budget, Inflated};
-use crate::deflate::{Codec, Decode, Encode, Flush};
+use crate::deflate::{Codec, Decode, Encode, Flush, Parameters};
 use crate::error::SendError;
 use crate::frame::{Header, OpCode};
 use crate::message::{Data, Kind};
@@ -19,10 +19,14 @@ pub(crate) struct Compressing {
 }
 
 /// The codec's half for the connection, and the one for its inbox.
-pub(crate) fn halves(codec: Option<Codec>) -> (Option<Compressing>, Option<Box<dyn Decode>>) {
+pub(crate) fn halves(
+    codec: Option<Codec>,
+    agreed: Option<Parameters>,
+) -> (Option<Compressing>, Option<Box<dyn Decode>>) {
     match codec {
         Some(Codec { encode, decode, memory }) => {
-            let stats = Compression { memory, ..Compression::default() };
+            let parameters = agreed.unwrap_or_default();
+            let stats = Compression { parameters, memory, ..Compression::default() };
             (Some(Compressing { encode, stats }), Some(decode))
         }
         None => (None, None),
@@ -44,7 +48,8 @@ impl Compressing {
 
 impl Connection {
     /// Sends what the compressor still holds back of the message that is being sent in parts, so that the peer
-    /// can inflate all that was given so far. It costs some compression. Without effect between messages and for
+    /// can inflate all that was given so far. It costs some compression: a flush takes five bytes or so, which count
+    /// for the peer's limit of a message. Without effect between messages and for
     /// messages that are not compressed, whose parts wait for nothing.
     ///
     /// # Errors

@@ -268,7 +268,7 @@ impl<'c> Choice<'c> {
         self
     }
 
-    /// Allows permessage-deflate: the first offer of the client that `extension` can agree to is accepted. With
+    /// Allows permessage-deflate, by `Deflate` of the crate `websans-deflate`, say: the first offer of the client that `extension` can agree to is accepted. With
     /// `None`, the default, all are declined.
     #[must_use]
     pub fn deflate(mut self, extension: impl Into<Option<deflate::Extension>>) -> Self {
