@@ -24,17 +24,18 @@
 //!
 //! # What it costs
 //!
-//! Without context takeover, the default, each message is compressed by itself. What that takes is borrowed from a pool for as
-//! long as one message is under way, from its first part to its last, and an idle connection has nothing of it. With takeover a connection keeps what it has
-//! seen: messages that resemble those before shrink to a fraction, for [`Settings::send_memory`] and
-//! [`RECEIVE_MEMORY`] bytes a connection, which [`websans::Stats`] tells.
+//! Without context takeover, the default, each message is compressed by itself. What that takes is borrowed from a pool
+//! for as long as one message is under way, from its first part to its last, and an idle connection has nothing of it. With
+//! takeover a connection keeps what it has seen: messages that resemble those before shrink to a fraction, for
+//! [`Settings::send_memory`] and [`RECEIVE_MEMORY`] bytes a connection, which [`websans::Stats`] tells.
 //!
 //! # What peers can do with it
 //!
 //! Messages are inflated as they arrive, into storage that grows with them, and never further than what is left of
-//! [`websans::Config::max_message`], or read in chunks of at most 16 KiB, within `max_streamed`; [`websans::Config::max_inflate_ratio`] can limit it further. A
-//! message that breaks DEFLATE, refers to what was never sent, ends in the middle, or without the empty block that
-//! RFC 7692 §7.2.1 prescribes, ends the connection with 1007. A final block (§7.2.3.4) ends the history, too.
+//! [`websans::Config::max_message`], or read in chunks of at most 16 KiB, within `max_streamed`;
+//! [`websans::Config::max_inflate_ratio`] can limit it further. A message that breaks DEFLATE, refers to what was never
+//! sent, ends in the middle, or without the empty block that RFC 7692 §7.2.1 prescribes, ends the connection with 1007. A
+//! final block (§7.2.3.4) ends the history, too.
 //!
 //! [RFC 7692]: https://www.rfc-editor.org/rfc/rfc7692
 

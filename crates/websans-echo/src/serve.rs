@@ -78,10 +78,7 @@ impl App {
 
     /// Returns each message whole, as the kind it came as.
     fn echo(&self, incoming: Incoming<TcpStream>) -> Result<Outcome, Error> {
-        let choice = match &self.deflate {
-            Some(deflate) => Choice::new().deflate(deflate),
-            None => Choice::new(),
-        };
+        let choice = Choice::new().deflate(self.deflate.as_ref().map(Into::into));
         let (mut receiver, sender) = incoming.accept(&choice)?.split()?;
         let Some(_entry) = self.connections.add(sender.clone()) else {
             drop(receiver);

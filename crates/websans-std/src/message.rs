@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read, Write};
 
 use websans::deflate::Flush;
-use websans::{Connection, Inbox, Kind, Payload, SendError};
+use websans::{Inbox, Kind, Payload, SendError};
 
 use crate::error::Error;
 
@@ -94,15 +94,6 @@ impl<S: Source> Read for MessageReader<'_, S> {
         self.consume(n);
         Ok(n)
     }
-}
-
-/// Queues a part as far as `flush` says.
-pub(crate) fn queue_part(conn: &mut Connection, part: Payload<'_>, flush: Flush) -> Result<(), SendError> {
-    if flush == Flush::Sync && part.as_bytes().is_empty() {
-        return conn.flush_part();
-    }
-    conn.send_part(part, flush == Flush::End)?;
-    if flush == Flush::Sync { conn.flush_part() } else { Ok(()) }
 }
 
 /// A message that is written as it comes about, in frames of about [`MessageWriter::FRAME`] bytes.

@@ -13,7 +13,7 @@ use websans::{
 };
 
 use crate::error::Error;
-use crate::message::{MessageReader, MessageWriter, Parts, Source, queue_part};
+use crate::message::{MessageReader, MessageWriter, Parts, Source};
 use crate::split::{self, Receiver, Sender};
 use crate::stream::{CloneStream, Stream};
 use crate::wait::{Held, Io, RETRY, Waits};
@@ -424,7 +424,7 @@ impl<S: Stream> Source for WebSocket<S> {
 impl<S: Stream> Parts for WebSocket<S> {
     fn send_part(&mut self, part: Payload<'_>, flush: Flush) -> Result<(), Error> {
         self.make_room(part.as_bytes().len())?;
-        queue_part(&mut self.conn, part, flush)?;
+        self.conn.write_part(part, flush)?;
         self.flush()
     }
 }

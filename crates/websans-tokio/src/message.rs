@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use websans::deflate::Flush;
-use websans::{Connection, Inbox, Kind, Payload, SendError};
+use websans::{Inbox, Kind, Payload, SendError};
 
 use crate::error::Error;
 
@@ -125,15 +125,6 @@ impl<S: Source> AsyncRead for MessageReader<'_, S> {
         self.read += n;
         Poll::Ready(Ok(()))
     }
-}
-
-/// Queues a part as far as `flush` says.
-pub(crate) fn queue_part(conn: &mut Connection, part: Payload<'_>, flush: Flush) -> Result<(), SendError> {
-    if flush == Flush::Sync && part.as_bytes().is_empty() {
-        return conn.flush_part();
-    }
-    conn.send_part(part, flush == Flush::End)?;
-    if flush == Flush::Sync { conn.flush_part() } else { Ok(()) }
 }
 
 /// A message that is written as it comes about, in frames of about [`MessageWriter::FRAME`] bytes.

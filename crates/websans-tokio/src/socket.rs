@@ -13,7 +13,7 @@ use websans::{
 
 use crate::error::{Error, broken_pipe};
 use crate::link::{Link, Next};
-use crate::message::{MessageReader, MessageWriter, Parts, Source, queue_part};
+use crate::message::{MessageReader, MessageWriter, Parts, Source};
 use crate::split::{self, Receiver, Sender};
 use crate::timer::Timer;
 
@@ -330,7 +330,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Parts for WebSocket<S> {
         flush: Flush,
     ) -> Poll<Result<(), Error>> {
         ready!(self.link.poll_room(part.as_bytes().len(), cx.waker()))?;
-        Poll::Ready(self.link.queue(|conn| queue_part(conn, part, flush)))
+        Poll::Ready(self.link.queue(|conn| conn.write_part(part, flush)))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -35,7 +35,7 @@ pub struct Config {
     /// arrive may have any number, within `max_streamed`.
     pub max_fragments: u32,
     /// Most bytes that one byte of a compressed message may inflate to, on the whole of what has come of it so far; not
-    /// judged below 64 KiB of content. Default none: `max_message` bounds what is inflated, and DEFLATE itself is
+    /// judged below 64 KiB of content, and every 512 bytes of the message and at its end. Default none: `max_message` bounds what is inflated, and DEFLATE itself is
     /// at most some 1030 times shorter. Beyond the limit the connection fails with 1009.
     pub max_inflate_ratio: Option<u32>,
     /// Most empty fragments in a row. Default 16; beyond it the connection fails with 1008.

@@ -10,7 +10,7 @@ use websans::{
 
 use super::{Shared, Written, lock};
 use crate::error::Error;
-use crate::message::{MessageWriter, Parts, queue_part};
+use crate::message::{MessageWriter, Parts};
 use crate::socket::broken_pipe;
 use crate::stream::Stream;
 use crate::wait::RETRY;
@@ -182,7 +182,7 @@ impl<S: Stream> Sender<S> {
 
 impl<S: Stream> Parts for Sender<S> {
     fn send_part(&mut self, part: Payload<'_>, flush: Flush) -> Result<(), Error> {
-        self.queue(|conn| queue_part(conn, part.clone(), flush))?;
+        self.queue(|conn| conn.write_part(part.clone(), flush))?;
         self.flush()
     }
 

@@ -14,7 +14,7 @@ use websans::{
 use super::{Both, Shared, ending};
 use crate::error::{Error, broken_pipe};
 use crate::line::Place;
-use crate::message::{MessageWriter, Parts, queue_part};
+use crate::message::{MessageWriter, Parts};
 
 /// The half that sends. It can be cloned for any number of tasks; a message goes out whole, whoever else sends;
 /// while one of them [writes](Self::writer) a message, the others are told so ([`SendError::MessageInProgress`]).
@@ -368,7 +368,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Parts for Sender<S> {
         self.poll(cx, |both, waker| {
             ready!(both.link.poll_room(len, waker))?;
             let Some(part) = part.take() else { return Poll::Ready(Ok(())) };
-            Poll::Ready(both.link.queue(|conn| queue_part(conn, part, flush)))
+            Poll::Ready(both.link.queue(|conn| conn.write_part(part, flush)))
         })
     }
 

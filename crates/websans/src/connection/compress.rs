@@ -9,7 +9,7 @@ use crate::assembler::{Budget, Inflated};
 use crate::deflate::{Codec, Decode, Encode, Flush, Parameters};
 use crate::error::SendError;
 use crate::frame::{Header, OpCode};
-use crate::message::{Data, Kind};
+use crate::message::{Data, Kind, Payload};
 use crate::stats::Compression;
 
 /// What only a connection with compression has.
@@ -47,6 +47,23 @@ impl Compressing {
 }
 
 impl Connection {
+    /// Queues a part of a message and says how far it must go: [`send_part`](Self::send_part), the last one with
+    /// [`Flush::End`], and [`flush_part`](Self::flush_part) with [`Flush::Sync`], where an empty part is no frame. For
+    /// writers that gather what they are given.
+    ///
+    /// # Errors
+    /// As [`send_part`](Self::send_part).
+    pub fn write_part<'p>(&mut self, part: impl Into<Payload<'p>>, flush: Flush) -> Result<(), SendError> {
+        let part = part.into();
+        if flush != Flush::Sync {
+            return self.send_part(part, flush == Flush::End);
+        }
+        if !part.as_bytes().is_empty() {
+            self.send_part(part, false)?;
+        }
+        self.flush_part()
+    }
+
     /// Sends what the compressor still holds back of the message that is being sent in parts, so that the peer
     /// can inflate all that was given so far. It costs some compression: a flush takes five bytes or so, which count
     /// for the peer's limit of a message. Without effect between messages and for

@@ -191,7 +191,7 @@ impl<'h> Offer<'h> {
     ///
     /// # Errors
     /// [`BuildError::ProtocolNotOffered`] if `choice` names a subprotocol that the client does not speak,
-    /// [`BuildError::WindowBits`] if its deflate has an invalid window.
+    /// [`BuildError::WindowBits`] if the client offers compression and that of `choice` has an invalid window.
     pub fn answer(&self, choice: &Choice<'_>) -> Result<Accepted, BuildError> {
         let protocol = match choice.protocol {
             Some(chosen) if !self.protocols.contains(&chosen) => return Err(BuildError::ProtocolNotOffered),
