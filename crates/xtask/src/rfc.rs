@@ -1,4 +1,4 @@
-//! `cargo xtask rfc`: whether every requirement of RFC 6455 and RFC 7692 has a test.
+//! `cargo xtask rfc`: whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test.
 //!
 //! The requirements are rows of tables in Markdown, one file for each RFC. Each row has a number that is its own in all
 //! of them. A test for row 40 is a function whose name starts with `r040_`, wherever in the crates it is.
@@ -10,8 +10,11 @@ use crate::failure::{Doing, Result, fail};
 use crate::source::{self, Token};
 use crate::workspace::Workspace;
 
-const TABLES: [&str; 2] =
-    ["crates/websans/tests/rfc6455/requirements.md", "crates/websans-deflate/tests/rfc7692/requirements.md"];
+const TABLES: [&str; 3] = [
+    "crates/websans/tests/rfc6455/requirements.md",
+    "crates/websans-deflate/tests/rfc7692/requirements.md",
+    "crates/websans/tests/rfc8441/requirements.md",
+];
 const HEADING: [&str; 6] = ["Row", "Section", "Level", "Who", "Requirement", "Pending"];
 
 /// One row of a table.

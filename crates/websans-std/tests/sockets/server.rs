@@ -260,7 +260,7 @@ fn a_bad_handshake_is_answered() {
             (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), 400, E::NotHttp, ""),
             (b"\x81\x05Hello".to_vec(), 400, E::NotHttp, ""),
             (changed("GET", "POST"), 405, E::MethodNotGet, "Allow: GET"),
-            (without("Upgrade"), 400, E::NotUpgrade, ""),
+            (without("Upgrade"), 426, E::NotUpgrade, "Upgrade: websocket"),
             (changed("Version: 13", "Version: 8"), 426, E::WrongVersion, "Sec-WebSocket-Version: 13"),
             (without("Sec-WebSocket-Version"), 426, E::WrongVersion, "Sec-WebSocket-Version: 13"),
             (upgrade("/", &format!("A: {}\r\n", "b".repeat(16 << 10))), 431, E::HeadTooLarge, ""),

@@ -33,7 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -41,6 +41,7 @@ use alloc::vec::Vec;
 use bytes::BufMut;
 
 use super::authority::Authority;
+use super::connect::{has_connection_header, is_connection_specific};
 use super::error::{BuildError, HandshakeError};
 use super::fields::Fields;
 use super::headers::{Malformed, extensions, has_token, single, token};
@@ -155,21 +156,106 @@ impl Request {
     /// Writes the whole request. Nothing else may be sent until the [`Connector`] says that the connection is
     /// open (RFC 6455 §4.1). `out` must have room, as `Vec<u8>` and `BytesMut` always do.
     pub fn write(&self, out: &mut impl BufMut) {
-        let authority = self.host.clone().unwrap_or_else(|| self.url.authority());
-        put(out, &["GET ", self.url.target(), " HTTP/1.1\r\nHost: ", &authority, "\r\n"]);
+        put(out, &["GET ", self.url.target(), " HTTP/1.1\r\nHost: ", &self.authority(), "\r\n"]);
         put(out, &["Upgrade: websocket\r\nConnection: Upgrade\r\n"]);
         put(out, &["Sec-WebSocket-Key: ", as_text(&self.key), "\r\nSec-WebSocket-Version: 13\r\n"]);
-        if let Some(origin) = &self.origin {
-            put(out, &["Origin: ", origin, "\r\n"]);
-        }
-        if !self.protocols.is_empty() {
-            put(out, &["Sec-WebSocket-Protocol: ", &self.protocols.join(", "), "\r\n"]);
-        }
-        if let Some(proposal) = &self.deflate {
-            put(out, &["Sec-WebSocket-Extensions: ", &proposal.config().offer().to_string(), "\r\n"]);
+        for (name, value) in self.offers() {
+            put(out, &[name, ": ", &value, "\r\n"]);
         }
         out.put_slice(self.fields.as_bytes());
         out.put_slice(b"\r\n");
+    }
+
+    /// The pseudo-header fields of this request by HTTP/2 or HTTP/3, an extended CONNECT ([RFC 8441 §4]): names
+    /// and values, in the order to send them. They may be sent once the server's settings have
+    /// `SETTINGS_ENABLE_CONNECT_PROTOCOL` with the value 1, and not before ([RFC 8441 §3]).
+    ///
+    /// ```
+    /// use websans::handshake::client::Request;
+    ///
+    /// // There is no key in this handshake: any nonce will do.
+    /// let request = Request::new("wss://example.com/chat", [0; 16])?.protocol("chat")?;
+    /// let pseudo = request.connect_pseudo_headers();
+    /// assert_eq!(pseudo.each_ref().map(|(name, value)| (*name, &value[..])), [
+    ///     (":method", "CONNECT"),
+    ///     (":protocol", "websocket"),
+    ///     (":scheme", "https"),
+    ///     (":authority", "example.com"),
+    ///     (":path", "/chat"),
+    /// ]);
+    /// let headers: Vec<_> = request.connect_headers().collect();
+    /// assert_eq!(headers[0], ("sec-websocket-version".to_owned(), "13".into()));
+    /// assert_eq!(headers[1], ("sec-websocket-protocol".to_owned(), "chat".into()));
+    /// # Ok::<(), websans::handshake::BuildError>(())
+    /// ```
+    ///
+    /// [RFC 8441 §3]: https://www.rfc-editor.org/rfc/rfc8441#section-3
+    /// [RFC 8441 §4]: https://www.rfc-editor.org/rfc/rfc8441#section-4
+    #[must_use]
+    pub fn connect_pseudo_headers(&self) -> [(&'static str, Cow<'_, str>); 5] {
+        [
+            (":method", "CONNECT".into()),
+            (":protocol", "websocket".into()),
+            (":scheme", if self.url.is_secure() { "https" } else { "http" }.into()),
+            (":authority", self.authority()),
+            (":path", self.url.target().into()),
+        ]
+    }
+
+    /// The headers of this request by HTTP/2 or HTTP/3, names in lower case ([RFC 8441 §5]): those of
+    /// [`write`](Self::write) but the key, which has no part there, and what belongs to a connection.
+    ///
+    /// [RFC 8441 §5]: https://www.rfc-editor.org/rfc/rfc8441#section-5
+    pub fn connect_headers(&self) -> impl Iterator<Item = (String, Cow<'_, str>)> {
+        let given = self.fields.iter().filter(|(name, _)| {
+            // `TE` speaks of trailers and chunks, of which a WebSocket has none.
+            !is_connection_specific(name) && !name.eq_ignore_ascii_case("te")
+        });
+        [("sec-websocket-version", Cow::Borrowed("13"))]
+            .into_iter()
+            .chain(self.offers())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .chain(given.map(|(name, value)| (name.to_ascii_lowercase(), value.into())))
+    }
+
+    /// Judges the final response to this request by HTTP/2 or HTTP/3. A successful one (2xx) opens the connection,
+    /// with what has been agreed on; any other is `None`: the server has refused.
+    ///
+    /// # Errors
+    /// Of a successful response: [`ConnectionHeader`](HandshakeError::ConnectionHeader),
+    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions),
+    /// [`UnexpectedExtension`](HandshakeError::UnexpectedExtension),
+    /// [`UnexpectedProtocol`](HandshakeError::UnexpectedProtocol). The stream is to be reset.
+    pub fn connected(
+        mut self,
+        status: u16,
+        headers: &impl Headers,
+    ) -> Result<Option<Negotiated>, HandshakeError> {
+        if !(200..=299).contains(&status) {
+            return Ok(None);
+        }
+        if has_connection_header(headers) {
+            return Err(HandshakeError::ConnectionHeader);
+        }
+        self.agreed(headers).map(Some)
+    }
+
+    /// The value of `Host`, or of `:authority`.
+    fn authority(&self) -> Cow<'_, str> {
+        self.host.as_deref().map_or_else(|| self.url.authority().into(), Cow::Borrowed)
+    }
+
+    /// The lines, beside the caller's own, that every version of HTTP has.
+    fn offers(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+        let protocols = (!self.protocols.is_empty()).then(|| self.protocols.join(", "));
+        let deflate = self.deflate.as_ref().map(|proposal| proposal.config().offer().to_string());
+        [
+            ("Origin", self.origin.as_deref().map(Cow::Borrowed)),
+            ("Sec-WebSocket-Protocol", protocols.map(Cow::Owned)),
+            ("Sec-WebSocket-Extensions", deflate.map(Cow::Owned)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// Judges the headers of a 101 response (RFC 6455 §4.1, the client's list of requirements). Once: what was offered is
@@ -189,6 +275,11 @@ impl Request {
         if single(headers.values("sec-websocket-accept")) != Ok(Some(&accept_key(&self.key)[..])) {
             return Err(HandshakeError::WrongAccept);
         }
+        self.agreed(headers)
+    }
+
+    /// What the headers of a response that opens a connection agree on, by whatever version of HTTP it came.
+    fn agreed(&mut self, headers: &impl Headers) -> Result<Negotiated, HandshakeError> {
         let deflate = self.agreed_deflate(headers.values("sec-websocket-extensions"))?;
         let protocol = self.chosen_protocol(headers.values("sec-websocket-protocol"))?;
         let codec = deflate.and_then(|agreed| Some(self.deflate.take()?.codec(true, agreed)));

@@ -48,6 +48,14 @@ pub enum HandshakeError {
     InvalidHost,
     /// The request's method is not `GET` (RFC 6455 §4.2.1).
     MethodNotGet,
+    /// The method of a request by HTTP/2 or HTTP/3 is not `CONNECT` (RFC 8441 §4).
+    MethodNotConnect,
+    /// An extended CONNECT lacks a pseudo-header field, or its scheme is neither `http` nor `https` (RFC 8441 §4).
+    InvalidConnect,
+    /// An extended CONNECT is for another protocol than `websocket` (RFC 9220 §3).
+    UnknownProtocol,
+    /// A request by HTTP/2 or HTTP/3 has a header that only a connection of HTTP/1.1 may have (RFC 9113 §8.2.2).
+    ConnectionHeader,
     /// The request does not ask for `Upgrade: websocket` (RFC 6455 §4.2.1).
     NotUpgrade,
     /// `Connection` lacks the token `upgrade`, or is no list of tokens (RFC 6455 §4.2.1, §4.1).
@@ -88,10 +96,13 @@ impl HandshakeError {
     pub const fn http_status(self) -> u16 {
         match self {
             Self::OriginRefused => 403,
-            Self::MethodNotGet => 405,
+            Self::MethodNotGet | Self::MethodNotConnect => 405,
             Self::Timeout => 408,
-            Self::WrongVersion => 426,
+            // "The server refuses to perform the request using the current protocol but might be willing to do so
+            // after the client upgrades to a different protocol" (RFC 9110 §15.5.22).
+            Self::NotUpgrade | Self::WrongVersion => 426,
             Self::HeadTooLarge | Self::TooManyHeaders => 431,
+            Self::UnknownProtocol => 501,
             Self::HttpVersion => 505,
             Self::InvalidUpgrade
             | Self::WrongAccept
@@ -131,6 +142,16 @@ impl HandshakeError {
             Self::InvalidTarget => "the request target is neither a path nor a URL (RFC 9112 section 3.2)",
             Self::InvalidHost => "the request must have one valid Host (RFC 9112 section 3.2)",
             Self::MethodNotGet => "the method of a WebSocket handshake is GET (RFC 6455 section 4.2.1)",
+            Self::MethodNotConnect => {
+                "the method of a WebSocket handshake is CONNECT here (RFC 8441 section 4)"
+            }
+            Self::InvalidConnect => {
+                ":protocol, :scheme, :authority and :path must all be there (RFC 8441 section 4)"
+            }
+            Self::UnknownProtocol => "the :protocol must be websocket (RFC 9220 section 3)",
+            Self::ConnectionHeader => {
+                "a header belongs to connections of HTTP/1.1 alone (RFC 9113 section 8.2.2)"
+            }
             Self::NotUpgrade => {
                 "this is a WebSocket endpoint: send Upgrade: websocket (RFC 6455 section 4.2.1)"
             }
@@ -202,6 +223,8 @@ pub enum BuildError {
     ProtocolNotOffered,
     /// The origin is not `scheme://host`, `scheme://host:port` or `null` (RFC 6454 §7.1).
     Origin,
+    /// The request came by HTTP/2 or HTTP/3, whose responses are no text (RFC 8441 §5).
+    ExtendedConnect,
     /// The status is not from 100 to 599, or is 101, which only a handshake may send.
     Status,
     /// A window of permessage-deflate is not from 9 to 15 bits.
@@ -236,6 +259,9 @@ impl fmt::Display for BuildError {
             Self::ProtocolRepeated => "each subprotocol must be offered once only",
             Self::ProtocolNotOffered => "the client has not offered this subprotocol",
             Self::Origin => "an origin must be `scheme://host`, `scheme://host:port` or `null`, without a path",
+            Self::ExtendedConnect => {
+                "an extended CONNECT has no answer in HTTP/1.1: send what `Offer::answer` returns"
+            }
             Self::Status => "the status must be from 100 to 599 and not 101",
             Self::WindowBits => "a window of permessage-deflate must be from 9 to 15 bits",
         })
@@ -253,7 +279,7 @@ mod tests {
 
     use super::*;
 
-    const STATUSES: [(HandshakeError, u16); 26] = [
+    const STATUSES: [(HandshakeError, u16); 30] = [
         (HandshakeError::NotHttp, 400),
         (HandshakeError::ControlCharacter, 400),
         (HandshakeError::FoldedLine, 400),
@@ -266,7 +292,11 @@ mod tests {
         (HandshakeError::InvalidTarget, 400),
         (HandshakeError::InvalidHost, 400),
         (HandshakeError::MethodNotGet, 405),
-        (HandshakeError::NotUpgrade, 400),
+        (HandshakeError::MethodNotConnect, 405),
+        (HandshakeError::InvalidConnect, 400),
+        (HandshakeError::UnknownProtocol, 501),
+        (HandshakeError::ConnectionHeader, 400),
+        (HandshakeError::NotUpgrade, 426),
         (HandshakeError::InvalidConnection, 400),
         (HandshakeError::UnexpectedBody, 400),
         (HandshakeError::WrongVersion, 426),

@@ -2,18 +2,22 @@
 //!
 //! A server collects the request with [`server::Acceptor`], judges it with [`server::Request::check`], and
 //! answers with [`server::Offer::accept`] or [`HandshakeError::respond`]. A server whose requests are parsed by
-//! someone else implements [`Headers`] for them and calls [`server::check`].
+//! someone else implements [`Headers`] for them and calls [`server::check`], or [`server::check_connect`] for an
+//! extended CONNECT of HTTP/2 or HTTP/3 ([RFC 8441]).
 //!
 //! A client writes a [`client::Request`] and waits with [`client::Connector`] for what becomes of it.
 //!
 //! Either way the bytes behind the peer's head are handed out by `into_rest`: they belong to the WebSocket.
 //!
 //! [RFC 6455 §4]: https://www.rfc-editor.org/rfc/rfc6455#section-4
+//! [RFC 8441]: https://www.rfc-editor.org/rfc/rfc8441
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod authority;
 pub mod client;
+mod connect;
 mod connector;
+mod endpoint;
 mod error;
 mod fields;
 pub mod head;
@@ -30,6 +34,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1_smol::Sha1;
 
+pub use endpoint::Endpoint;
 pub use error::{BuildError, HandshakeError};
 pub use origin::{Origin, OriginPolicy};
 pub use url::Url;

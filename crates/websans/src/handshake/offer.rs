@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::BufMut;
 
 use super::authority::Authority;
+use super::connect::is_connection_specific;
 use super::error::{BuildError, HandshakeError};
 use super::fields::Fields;
 use super::headers::{elements, extensions, has_token, single, token};
@@ -66,24 +67,19 @@ pub fn check<'h>(
     if has_token(headers.values("connection"), "upgrade") != Ok(true) {
         return Err(HandshakeError::InvalidConnection);
     }
-    // "A |Sec-WebSocket-Version| header field, with a value of 13." Judged before the key: the handshakes of
-    // older versions have other keys, or none, and their clients should learn what is wrong.
-    match single(headers.values("sec-websocket-version")) {
-        Ok(Some(b"13")) => {}
-        Ok(_) => return Err(HandshakeError::WrongVersion),
-        Err(_) => return Err(HandshakeError::RepeatedVersion),
-    }
     // "A |Sec-WebSocket-Key| header field with a base64-encoded [...] value that, when decoded, is 16 bytes in
     // length."
-    let key = match single(headers.values("sec-websocket-key")) {
-        Ok(Some(key)) if is_key(key) => key,
-        _ => return Err(HandshakeError::InvalidKey),
-    };
-    Ok(Offer {
-        accept: accept_key(key),
-        protocols: protocols(headers.values("sec-websocket-protocol"))?,
-        deflate: deflate_offers(headers.values("sec-websocket-extensions"))?,
+    Offer::of(headers, || match single(headers.values("sec-websocket-key")) {
+        Ok(Some(key)) if is_key(key) => Ok(Some(accept_key(key))),
+        _ => Err(HandshakeError::InvalidKey),
     })
+}
+
+/// Whether a request of HTTP/1.1 asks for WebSocket, by whoever has parsed it: `Upgrade` names it. If so,
+/// [`check`] it; if not, it may ask for a page.
+#[must_use]
+pub fn is_upgrade(headers: &impl Headers) -> bool {
+    names_websocket(headers.values("upgrade"))
 }
 
 /// "An |Upgrade| header field containing the value "websocket", treated as an ASCII case-insensitive value."
@@ -156,12 +152,33 @@ fn deflate_offers<'h>(values: impl Iterator<Item = &'h [u8]>) -> Result<Vec<defl
 /// [`accept`](Self::accept) it, or write a [`Response`](super::server::Response) of another kind and close.
 #[derive(Clone, Debug)]
 pub struct Offer<'h> {
-    accept: [u8; 28],
+    /// The value of `Sec-WebSocket-Accept`. None for an extended CONNECT, whose stream proves as much.
+    accept: Option<[u8; 28]>,
     protocols: Vec<&'h str>,
     deflate: Vec<deflate::Terms>,
 }
 
 impl<'h> Offer<'h> {
+    /// Judges the headers that every handshake has, by whatever version of HTTP it comes. `accept` has the value
+    /// of `Sec-WebSocket-Accept`, if there is to be one.
+    pub(super) fn of(
+        headers: &'h impl Headers,
+        accept: impl FnOnce() -> Result<Option<[u8; 28]>, HandshakeError>,
+    ) -> Result<Self, HandshakeError> {
+        // "A |Sec-WebSocket-Version| header field, with a value of 13." Judged before the key: the handshakes of
+        // older versions have other keys, or none, and their clients should learn what is wrong.
+        match single(headers.values("sec-websocket-version")) {
+            Ok(Some(b"13")) => {}
+            Ok(_) => return Err(HandshakeError::WrongVersion),
+            Err(_) => return Err(HandshakeError::RepeatedVersion),
+        }
+        Ok(Self {
+            accept: accept()?,
+            protocols: protocols(headers.values("sec-websocket-protocol"))?,
+            deflate: deflate_offers(headers.values("sec-websocket-extensions"))?,
+        })
+    }
+
     /// The subprotocols that the client speaks, the one it likes best first. Their case matters.
     #[must_use]
     pub fn protocols(&self) -> &[&'h str] {
@@ -178,8 +195,12 @@ impl<'h> Offer<'h> {
     /// room, as `Vec<u8>` and `BytesMut` always do.
     ///
     /// # Errors
-    /// As [`answer`](Self::answer) has them. Nothing has been written then.
+    /// As [`answer`](Self::answer) has them, and [`BuildError::ExtendedConnect`] if the request came by HTTP/2 or
+    /// HTTP/3: the answer is no text then. Nothing has been written.
     pub fn accept(self, choice: &Choice<'_>, out: &mut impl BufMut) -> Result<Negotiated, BuildError> {
+        if self.accept.is_none() {
+            return Err(BuildError::ExtendedConnect);
+        }
         let accepted = self.answer(choice)?;
         out.put_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
         out.put_slice(accepted.fields.as_bytes());
@@ -187,7 +208,7 @@ impl<'h> Offer<'h> {
         Ok(accepted.negotiated)
     }
 
-    /// Accepts, for a server that writes its responses itself: returns the headers of the 101 response.
+    /// Accepts, for a server that writes its responses itself: returns status and headers of the response.
     ///
     /// # Errors
     /// [`BuildError::ProtocolNotOffered`] if `choice` names a subprotocol that the client does not speak,
@@ -211,34 +232,50 @@ impl<'h> Offer<'h> {
         };
 
         let mut fields = Fields::default();
-        fields.own("Upgrade", "websocket");
-        fields.own("Connection", "Upgrade");
-        fields.own("Sec-WebSocket-Accept", as_text(&self.accept));
+        if let Some(accept) = &self.accept {
+            fields.own("Upgrade", "websocket");
+            fields.own("Connection", "Upgrade");
+            fields.own("Sec-WebSocket-Accept", as_text(accept));
+        }
         if let Some(protocol) = protocol {
             fields.own("Sec-WebSocket-Protocol", protocol);
         }
         if let Some((terms, _)) = &deflate {
             fields.own("Sec-WebSocket-Extensions", &terms.to_string());
         }
-        fields.append(&choice.fields);
+        match self.accept {
+            Some(_) => fields.append(&choice.fields),
+            None => choice
+                .fields
+                .iter()
+                .filter(|(name, _)| !is_connection_specific(name))
+                .for_each(|(name, value)| fields.own(name, value)),
+        }
         let negotiated = Negotiated {
             protocol: protocol.map(ToOwned::to_owned),
             deflate: deflate.as_ref().map(|(terms, _)| terms.parameters()),
             codec: deflate.map(|(_, codec)| codec),
         };
-        Ok(Accepted { fields, negotiated })
+        Ok(Accepted { status: if self.accept.is_some() { 101 } else { 200 }, fields, negotiated })
     }
 }
 
-/// The headers of a 101 response, and what they agree on: what [`Offer::answer`] returns.
+/// Status and headers of the response that opens a connection, and what they agree on: what [`Offer::answer`] returns.
 #[derive(Debug)]
 pub struct Accepted {
+    status: u16,
     fields: Fields,
     /// What has been agreed on.
     pub negotiated: Negotiated,
 }
 
 impl Accepted {
+    /// The status: 101, or 200 for an extended CONNECT (RFC 8441 §5).
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
     /// Names and values of the headers to send, in order.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter()
@@ -276,11 +313,12 @@ impl<'c> Choice<'c> {
         self
     }
 
-    /// Adds a header line to the 101 response, a cookie say. The same name may be added again.
+    /// Adds a header line to the response, a cookie say. The same name may be added again.
     ///
     /// # Errors
     /// [`BuildError::HeaderName`], [`BuildError::HeaderValue`], or [`BuildError::ReservedHeader`] for a header
-    /// that the handshake writes itself, and for those of a body, which a 101 does not have.
+    /// that the handshake writes itself, and for those of a body, which a 101 does not have. What HTTP/2 has no
+    /// place for (`Keep-Alive`) is left out of the answer to an extended CONNECT.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, BuildError> {
         self.fields.add(name, value, RESERVED)?;
         Ok(self)

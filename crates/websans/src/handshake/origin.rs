@@ -7,6 +7,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use super::authority::Authority;
+use super::endpoint::Endpoint;
 use super::error::{BuildError, HandshakeError};
 use super::headers::{Malformed, single};
 
@@ -33,9 +34,10 @@ use super::headers::{Malformed, single};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginPolicy {
-    /// Pages served from the host and port that the request's `Host` names. The default.
+    /// Pages served from where the client believes to have connected to. The default.
     ///
-    /// A server behind a proxy that terminates TLS cannot know whether the page came by `http` or `https`:
+    /// That is the host and port that the request's `Host` names, and the scheme, `http` or `https`, if
+    /// [`Endpoint::secure`] says so. A server behind a proxy that terminates TLS may not know the scheme: then
     /// both are taken, each on its default port if `Host` names none, else on the port that it names. List
     /// the origins to tell the two apart, and where a proxy rewrites `Host`.
     #[default]
@@ -48,16 +50,17 @@ pub enum OriginPolicy {
 
 impl OriginPolicy {
     /// Checks the values of a request's `Origin` header, of which there should be one at most, against this
-    /// policy. `host` is the request's `Host`.
+    /// policy. `endpoint` is where the client believes to have connected to: the request's `Host`, or an
+    /// [`Endpoint`] that has the scheme as well.
     ///
     /// # Errors
     /// [`HandshakeError::OriginRefused`] if the page may not connect, or if the header is repeated or is
     /// not what browsers send: `scheme://host`, `scheme://host:port` or `null`. [`Any`](Self::Any) does
     /// not look.
-    pub fn check<'h, V>(
+    pub fn check<'h, 'e, V>(
         &self,
         values: impl IntoIterator<Item = &'h V>,
-        host: &str,
+        endpoint: impl Into<Endpoint<'e>>,
     ) -> Result<(), HandshakeError>
     where
         V: AsRef<[u8]> + ?Sized + 'h,
@@ -65,7 +68,10 @@ impl OriginPolicy {
         let page = |value| core::str::from_utf8(value).ok().and_then(Page::parse);
         let allowed = match (self, single(values.into_iter().map(AsRef::as_ref))) {
             (Self::Any, _) | (_, Ok(None)) => true,
-            (Self::SameHost, Ok(Some(value))) => page(value).is_some_and(|page| page.is_served_by(host)),
+            (Self::SameHost, Ok(Some(value))) => {
+                let endpoint = endpoint.into();
+                page(value).is_some_and(|page| page.is_served_by(&endpoint))
+            }
             (Self::List(list), Ok(Some(b"null"))) => list.contains(&Origin(None)),
             (Self::List(list), Ok(Some(value))) => {
                 page(value).is_some_and(|page| list.iter().any(|listed| listed.covers(&page)))
@@ -192,13 +198,16 @@ impl<'a> Page<'a> {
         Some(Self { scheme, host, port: port.filter(|&port| Some(port) != default_port(scheme)) })
     }
 
-    /// Whether `authority`, a `Host`, names the host and port that this page was served from. An absent
-    /// port in it is the default of the page's scheme, whichever that is.
-    fn is_served_by(&self, authority: &str) -> bool {
+    /// Whether `endpoint` is the host and port that this page was served from, by the same scheme if that is
+    /// known. An absent port is the default of the page's scheme, whichever that is.
+    fn is_served_by(&self, endpoint: &Endpoint<'_>) -> bool {
         let Some(default) = default_port(self.scheme) else {
             return false;
         };
-        Authority::parse(authority).is_some_and(|server| {
+        if endpoint.secure.is_some_and(|secure| secure != self.scheme.eq_ignore_ascii_case("https")) {
+            return false;
+        }
+        Authority::parse(endpoint.host).is_some_and(|server| {
             server.host.eq_ignore_ascii_case(self.host)
                 && server.port.unwrap_or(default) == self.port.unwrap_or(default)
         })
@@ -206,7 +215,7 @@ impl<'a> Page<'a> {
 }
 
 /// The port of a page whose origin names none (RFC 9110 §4.2).
-fn default_port(scheme: &str) -> Option<u16> {
+pub(super) fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         _ if scheme.eq_ignore_ascii_case("http") => Some(80),
         _ if scheme.eq_ignore_ascii_case("https") => Some(443),

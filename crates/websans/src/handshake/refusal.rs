@@ -1,4 +1,4 @@
-//! [`Refusal`]: a response other than 101, whole.
+//! [`Refusal`]: a response that opens no connection, whole.
 
 use alloc::string::String;
 use alloc::vec;
@@ -11,7 +11,7 @@ use super::headers::{elements, single};
 /// Bytes read at once while a body is collected.
 const READ: usize = 2 << 10;
 
-/// A server's response other than 101: it does not open a connection here and now.
+/// A server's response other than 101, or than 2xx to an extended CONNECT: it does not open a connection here and now.
 ///
 /// The handshake is over; whether to follow a redirection or to answer a demand for credentials, on another
 /// connection, is for the caller to decide.
@@ -32,6 +32,18 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// A refusal whose body is not there yet, for a client that reads its responses by other means: by HTTP/2, say.
+    #[must_use]
+    pub fn new(status: u16, headers: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        Self {
+            status,
+            reason: String::new(),
+            headers: headers.into_iter().collect(),
+            body: Vec::new(),
+            complete: false,
+        }
+    }
+
     /// The first value of the header `name`, in either case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use bytes::BufMut;
 
+use super::connect::is_connection_specific;
 use super::error::{BuildError, HandshakeError};
 use super::fields::Fields;
 
@@ -66,6 +67,7 @@ impl Response {
         // "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110 §7.8).
         fields.own("Connection", if status == 426 { "close, Upgrade" } else { "close" });
         match status {
+            405 if error == HandshakeError::MethodNotConnect => fields.own("Allow", "CONNECT"),
             405 => fields.own("Allow", "GET"),
             426 => {
                 fields.own("Upgrade", "websocket");
@@ -85,6 +87,32 @@ impl Response {
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, BuildError> {
         self.fields.add(name, value, RESERVED)?;
         Ok(self)
+    }
+
+    /// The status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Names and values of the headers, in order, for a server that writes its responses by HTTP/1.1 itself.
+    /// `Content-Length` is not among them: it is for whoever writes the [content](Self::content).
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter()
+    }
+
+    /// The [headers](Self::headers) as far as they may be sent by HTTP/2 and HTTP/3, where nothing is said about
+    /// the connection: without `Connection` and `Upgrade` ([RFC 9113 §8.2.2]). Names are to be sent in lower case.
+    ///
+    /// [RFC 9113 §8.2.2]: https://www.rfc-editor.org/rfc/rfc9113#section-8.2.2
+    pub fn stream_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers().filter(|(name, _)| !is_connection_specific(name))
+    }
+
+    /// The body as it is sent: empty for the statuses that have none.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        if self.has_body() { &self.body } else { &[] }
     }
 
     /// Sets the body. Statuses that have none (1xx, 204, 304) leave it out.

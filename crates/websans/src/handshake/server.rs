@@ -43,7 +43,8 @@ use super::url::{is_target, split_authority};
 use crate::config::Config;
 use crate::time::Timestamp;
 
-pub use super::offer::{Accepted, Choice, MAX_PROTOCOLS, Offer, check};
+pub use super::connect::{ExtendedConnect, check_connect};
+pub use super::offer::{Accepted, Choice, MAX_PROTOCOLS, Offer, check, is_upgrade};
 pub use super::response::Response;
 
 /// Collects one request as it arrives, within the limits and the time of a [`Config`].

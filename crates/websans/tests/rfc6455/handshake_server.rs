@@ -221,7 +221,7 @@ fn r003_upgrade_contains_websocket() {
     ]);
     refused(
         HandshakeError::NotUpgrade,
-        400,
+        426,
         &[
             with("Upgrade", &[]),
             with("Upgrade", &["Upgrade:"]),
@@ -234,6 +234,11 @@ fn r003_upgrade_contains_websocket() {
             with("Upgrade", &["Upgrade: web", "Upgrade: socket"]),
         ],
     );
+    // The answer says what to ask for: 426 goes with `Upgrade` (RFC 9110 §15.5.22).
+    let response = response_to(HandshakeError::NotUpgrade);
+    for line in ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Connection: close, Upgrade"] {
+        assert!(response.contains(&format!("\r\n{line}\r\n")), "{response}");
+    }
 }
 
 #[test]
