@@ -21,10 +21,11 @@
 //! * [`accept()`], [`accept_with`], [`Incoming`]: the server's opening handshake.
 //! * [`connect()`] and [`Client`]: the dialler, with TLS, proxies, redirects and the race of addresses;
 //!   [`handshake()`] over a stream that is there already.
-//! * [`serve()`] and [`Server`]: many connections, at most so many, closed together.
+//! * [`serve()`] and [`Server`]: many connections, at most so many, closed together; [`Group`]: the same for a server of your own.
 //! * [`Reconnect`]: a client that connects again.
 //! * Compression: [`Client::deflate`], [`Choice::deflate`](handshake::server::Choice::deflate), with the crate `websans-deflate`.
 //! * The module `stream` (feature): `Stream` and `Sink` of owned messages, under the names of tokio-tungstenite.
+//! * The module `h2` (feature): a WebSocket in a stream of HTTP/2, beside requests and other WebSockets.
 //!
 //! No rule of the RFC lives here: the crate reads, writes, wakes, and keeps the core's deadlines. Every future can be dropped
 //! at any time; each says what that means.
@@ -33,12 +34,16 @@
 //! * `rustls` (on): TLS by rustls with the provider ring and, unless others are given, the platform's roots.
 //! * `webpki-roots`: `Tls::webpki`, Mozilla's roots.
 //! * `stream`: the module of that name.
+//! * `h2`: the module of that name.
 //!
 //! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
 
 mod accept;
 mod connect;
 mod error;
+mod group;
+#[cfg(feature = "h2")]
+pub mod h2;
 mod line;
 mod link;
 mod message;
@@ -58,6 +63,7 @@ mod waiting;
 pub use accept::{Incoming, accept, accept_with};
 pub use connect::{connect, handshake};
 pub use error::Error;
+pub use group::{Farewell, Group, Grouped, Member};
 pub use message::{MessageReader, MessageWriter, Parts, Source};
 pub use reconnect::{Hook, HookFuture, Reconnect, ReconnectEvent};
 pub use reunite::ReuniteError;

@@ -8,7 +8,9 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Buf as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop;
-use websans::{Connection, Hangup, Inbox, Payload, ProtocolError, SendError, State, Timestamp};
+use websans::{
+    Connection, Hangup, Inbox, Outcome, Payload, ProtocolError, SendError, State, Stats, Timestamp,
+};
 
 use crate::error::{Error, broken_pipe};
 use crate::notice::Notice;
@@ -41,6 +43,7 @@ pub(crate) struct Link<S> {
 #[derive(Default)]
 struct Rare {
     protocol: Option<Box<str>>,
+    observer: Option<Observer>,
     /// Since when the transport has not let go what it has taken, or writing has failed.
     since: Option<Timestamp>,
     /// Why writing has failed, to be told if nothing else ends the connection.
@@ -48,6 +51,9 @@ struct Rare {
     /// Nothing else did.
     tell: bool,
 }
+
+/// What is to be told how the connection ended.
+pub(crate) type Observer = Box<dyn FnOnce(Option<&Outcome>, &Stats) + Send + Sync>;
 
 /// Our side of the transport.
 #[derive(Clone, Copy, PartialEq)]
@@ -74,6 +80,10 @@ impl<S> Link<S> {
         }
     }
 
+    pub(crate) fn set_observer(&mut self, observer: Observer) {
+        self.rare().observer = Some(observer);
+    }
+
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -87,6 +97,14 @@ impl<S> Link<S> {
     /// Whether writing has failed.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
+    }
+}
+
+impl<S> Drop for Link<S> {
+    fn drop(&mut self) {
+        if let Some(observer) = self.rare.as_mut().and_then(|rare| rare.observer.take()) {
+            observer(self.conn.outcome(), &self.conn.stats());
+        }
     }
 }
 
@@ -198,7 +216,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // The server goes away: its streams say so once, and the connection closes.
+            // The group is being closed: its streams say so once, and the connection closes.
             Err(error) if Notice::obey(&error, &mut self.conn, self.timer.now()) => {}
             // TLS says so when it ends without an alert. A WebSocket knows by its own Close whether it was cut.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.end_of_input(),
@@ -284,6 +302,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             match self.poll_write(both) {
                 Poll::Ready(Ok(())) => {}
+                // The group is being closed: see `poll_read`.
+                Poll::Ready(Err(error)) if Notice::obey(&error, &mut self.conn, self.timer.now()) => {}
                 Poll::Ready(Err(error)) => return self.fail_write(error),
                 Poll::Pending => {
                     self.conn.note_blocked();

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use websans::{CloseCode, Kind, Message, Outcome, Payload, Prepared, ProtocolError, SendError, Stats};
 
-use super::{Report, Setup, Times};
+use super::{Report, Seat, Setup, Times};
 
 /// A connection of an adapter, as the scenarios see it: whole or split, blocking.
 pub trait Subject: Sized {
     /// The deadlines to be tested with.
     const TIMES: Times;
+    /// Where it can sit.
+    const SEATS: &'static [Seat] = &Seat::ALL;
 
     /// A connection whose opening handshake is done, and a peer at work.
     fn start(setup: Setup) -> Self;

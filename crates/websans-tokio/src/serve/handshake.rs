@@ -11,11 +11,11 @@ use tokio::net::TcpStream;
 use websans::Config;
 use websans::handshake::OriginPolicy;
 
-use super::doors::Door;
 use super::event::{Log, ServeEvent};
 use super::served::{Line, Served};
 use crate::accept::Incoming;
 use crate::error::Error;
+use crate::group::{Member, Place};
 
 /// What all connections of a server share.
 pub(super) struct Host<H> {
@@ -34,12 +34,11 @@ where
     E: Into<Box<dyn StdError + Send + Sync>> + 'static,
 {
     /// Attends to one connection.
-    pub(super) async fn attend(self: Arc<Self>, stream: TcpStream, door: Arc<Door>) {
-        let peer = door.peer();
+    pub(super) async fn attend(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, member: Member) {
         let watch = Watch { log: &self.log, peer };
-        // The door goes with the stream: the handler decides how long it lives.
+        // The place goes with the stream: the handler decides how long it lives.
         // Boxed, so that a task does not keep the room that TLS needs for its handshake for as long as it lives.
-        if let Some(incoming) = Box::pin(self.receive(stream, door)).await {
+        if let Some(incoming) = Box::pin(self.receive(stream, peer, member)).await {
             if let Err(error) = (self.handler)(incoming).await {
                 self.log.note(ServeEvent::HandlerFailed(peer, &*error.into()));
             }
@@ -48,15 +47,15 @@ where
     }
 
     /// Reads the request. `None`: there is none, or the server goes down.
-    async fn receive(&self, stream: TcpStream, door: Arc<Door>) -> Option<Incoming<Served>> {
-        let peer = door.peer();
-        let received = unless_going(&door, self.shake_hands(stream, Arc::clone(&door))).await?;
+    async fn receive(&self, stream: TcpStream, peer: SocketAddr, member: Member) -> Option<Incoming<Served>> {
+        let place = Arc::clone(member.place());
+        let received = unless_going(&place, self.shake_hands(stream, member)).await?;
         match received {
             Ok(incoming) => {
-                door.hand_out();
+                place.hand_out();
                 Some(incoming)
             }
-            Err(_) if door.is_going() => None,
+            Err(_) if place.is_going() => None,
             Err(error) => {
                 self.log.note(ServeEvent::HandshakeFailed(peer, &error));
                 None
@@ -64,19 +63,19 @@ where
         }
     }
 
-    async fn shake_hands(&self, stream: TcpStream, door: Arc<Door>) -> Result<Incoming<Served>, Error> {
+    async fn shake_hands(&self, stream: TcpStream, member: Member) -> Result<Incoming<Served>, Error> {
         #[cfg(feature = "rustls")]
         if let Some(tls) = &self.tls {
             // One time for TLS and the request together.
             let shaken = tokio::time::timeout(self.config.handshake_within, async {
                 let line = Line::Tls(Box::new(tls.accept(stream).await?));
-                self.read_request(Served::new(line, door)).await
+                self.read_request(Served::new(line, member)).await
             });
             return shaken
                 .await
                 .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
         }
-        self.read_request(Served::new(Line::Tcp(stream), door)).await
+        self.read_request(Served::new(Line::Tcp(stream), member)).await
     }
 
     async fn read_request(&self, served: Served) -> Result<Incoming<Served>, Error> {
@@ -102,11 +101,11 @@ impl<H> Host<H> {
 }
 
 /// Does `work` until it is done or the server goes down.
-async fn unless_going<T>(door: &Door, work: impl Future<Output = T>) -> Option<T> {
+async fn unless_going<T>(place: &Place, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     poll_fn(|cx| {
-        door.wait(cx.waker());
-        if door.is_going() {
+        place.wait(cx.waker());
+        if place.is_going() {
             return Poll::Ready(None);
         }
         work.as_mut().poll(cx).map(Some)
@@ -131,7 +130,7 @@ impl Drop for Watch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::doors::Doors;
+    use crate::group::Group;
 
     /// One connection in hundreds of thousands must stay small: the task is the handler, and little else.
     #[tokio::test]
@@ -150,8 +149,8 @@ mod tests {
             handler,
             log: Log::new(None),
         });
-        let door = Arc::new(Doors::new(1)).enter(stream.peer_addr().unwrap()).unwrap();
-        let task = host.attend(stream, door);
+        let peer = stream.peer_addr().unwrap();
+        let task = host.attend(stream, peer, Group::new(1).enter_from(peer).unwrap());
         assert!(size_of_val(&task) <= 400, "{}", size_of_val(&task));
         assert!(size_of::<Served>() <= 56, "{}", size_of::<Served>());
     }

@@ -1,6 +1,5 @@
 //! [`serve`]: accepts connections, at most so many, and closes them together.
 
-mod doors;
 mod event;
 mod handshake;
 mod refuse;
@@ -10,7 +9,7 @@ mod server;
 use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
 
 use crate::accept::Incoming;
-use doors::Doors;
+use crate::group::Group;
 use event::Log;
 use handshake::Host;
 use refuse::Refusals;
@@ -92,7 +91,7 @@ impl Server {
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
         let Self { config, most, grace, retry_after, origins, shutdown, listener: log, .. } = self;
-        let doors = Arc::new(Doors::new(most));
+        let group = Group::new(most);
         let mut refusals = Refusals::new(retry_after);
         let host = Arc::new(Host {
             config,
@@ -129,10 +128,10 @@ impl Server {
                     pause.length = Duration::ZERO;
                     // Frames are written whole, and none must wait for more. A stream that has failed says so when it is read.
                     let _ = stream.set_nodelay(true);
-                    match doors.enter(peer) {
-                        Some(door) => {
+                    match group.enter_from(peer) {
+                        Some(member) => {
                             accepted += 1;
-                            tasks.spawn(Arc::clone(&host).attend(stream, door));
+                            tasks.spawn(Arc::clone(&host).attend(stream, peer, member));
                         }
                         None => {
                             host.log.note(ServeEvent::Refused(peer));
@@ -146,18 +145,18 @@ impl Server {
             }
         }
         drop(listener);
-        let open_at_shutdown = doors.go_away();
+        let open_at_shutdown = group.close_all();
+        let mut closed = pin!(group.closed());
+        let mut none_open = false;
         let all_gone = poll_fn(|cx| {
             while let Poll::Ready(Some(_)) = tasks.poll_join_next(cx) {}
             refusals.poll(cx);
             // Also those that handlers have given to other tasks.
-            match doors.poll_empty(cx.waker()) {
-                Poll::Ready(()) if tasks.is_empty() => Poll::Ready(()),
-                _ => Poll::Pending,
-            }
+            none_open = none_open || closed.as_mut().poll(cx).is_ready();
+            if none_open && tasks.is_empty() { Poll::Ready(()) } else { Poll::Pending }
         });
         let _ = timeout(grace, all_gone).await;
-        let (closed_cleanly, aborted) = doors.cut();
+        let (closed_cleanly, aborted) = group.cut();
         // Not waited for: a handler that blocks its thread would hold us up.
         tasks.abort_all();
         Report { accepted, open_at_shutdown, closed_cleanly, aborted, ..host.log.report() }

@@ -8,8 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
-use websans_testkit::conformance::{Habits, Peer, Report, Task, Times};
+use websans_testkit::conformance::{Habits, Peer, Report, Setup, Task, Times};
+use websans_tokio::WebSocket;
 
+use crate::habitual::Habitual;
 use crate::subject::{Driven, Transport};
 
 type OverDuplex = Driven<Duplex>;
@@ -20,16 +22,20 @@ struct Duplex;
 
 impl Transport for Duplex {
     const TIMES: Times = Times::VIRTUAL;
-    type Io = DuplexStream;
+    type Io = Habitual<DuplexStream>;
     type Playing = Option<JoinHandle<(Report, Option<DuplexStream>)>>;
 
     fn runtime() -> Runtime {
         Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
     }
 
-    fn start(peer: Peer, room: usize, habits: Arc<Habits>, origin: Instant) -> (DuplexStream, Self::Playing) {
+    async fn start(setup: Setup, origin: Instant) -> (WebSocket<Self::Io>, Self::Playing) {
+        let role = setup.role();
+        let Setup { config, negotiated, room, habits, peer, .. } = setup;
         let (ours, theirs) = duplex(room);
-        (ours, Some(tokio::spawn(play(peer, theirs, habits, origin))))
+        let peer = tokio::spawn(play(peer, theirs, Arc::clone(&habits), origin));
+        let io = Habitual::new(ours, habits);
+        (WebSocket::from_handshake(io, role, config, negotiated, &[]), Some(peer))
     }
 
     fn join(runtime: &Runtime, peer: &mut Self::Playing) -> Report {

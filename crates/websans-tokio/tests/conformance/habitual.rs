@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice, Write as _};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -13,11 +14,22 @@ pub(crate) struct Habitual<S> {
     habits: Arc<Habits>,
     /// What is written and not flushed.
     hoard: Vec<u8>,
+    /// Whether it has habits yet.
+    is_awake: Arc<AtomicBool>,
 }
 
 impl<S: Unpin> Habitual<S> {
     pub(crate) fn new(io: S, habits: Arc<Habits>) -> Self {
-        Self { io, habits, hoard: Vec::new() }
+        Self::asleep(io, habits, Arc::new(AtomicBool::new(true)))
+    }
+
+    /// One that does as it is told, and counts nothing, until it is woken: for an opening handshake that goes through it.
+    pub(crate) fn asleep(io: S, habits: Arc<Habits>, is_awake: Arc<AtomicBool>) -> Self {
+        Self { io, habits, hoard: Vec::new(), is_awake }
+    }
+
+    fn is_asleep(&self) -> bool {
+        !self.is_awake.load(SeqCst)
     }
 
     fn io(&mut self) -> Pin<&mut S> {
@@ -31,6 +43,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Habitual<S> {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.is_asleep() {
+            return self.io().poll_read(cx, out);
+        }
         let before = out.filled().len();
         let most = self.habits.note_read();
         if most < out.remaining() {
@@ -77,6 +92,9 @@ impl<S: AsyncWrite + Unpin> Habitual<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Habitual<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_asleep() {
+            return self.io().poll_write(cx, bytes);
+        }
         self.write(|stream, most| {
             if stream.habits.hoards() {
                 stream.hoard.extend_from_slice(bytes);
@@ -91,6 +109,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Habitual<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.is_asleep() {
+            return self.io().poll_write_vectored(cx, slices);
+        }
         self.write(|stream, most| match slices.iter().find(|slice| !slice.is_empty()) {
             _ if stream.habits.hoards() => Poll::Ready(stream.hoard.write_vectored(slices)),
             Some(first) if most < usize::MAX => stream.io().poll_write(cx, &first[..first.len().min(most)]),

@@ -4,31 +4,29 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
-use websans_testkit::conformance::{Fault, Finish, Habits, Hold, Owned, Peer, Report, Setup, Subject, Times};
+use websans_testkit::conformance::{Fault, Finish, Hold, Owned, Report, Seat, Setup, Subject, Times};
 use websans_tokio::{
     CloseCode, Error, Kind, MessageReader, MessageWriter, Outcome, Parts, Payload, Prepared, Receiver,
     Sender, Source, Stats, WebSocket,
 };
 
-use crate::habitual::Habitual;
-
 /// What the two ends talk over.
 pub(crate) trait Transport {
     const TIMES: Times;
+    const SEATS: &'static [Seat] = &Seat::ALL;
     type Io: AsyncRead + AsyncWrite + Unpin;
     type Playing;
 
     /// A runtime with a single thread, so that all is in order.
     fn runtime() -> Runtime;
 
-    /// Sets the peer going; called within the runtime.
-    fn start(peer: Peer, room: usize, habits: Arc<Habits>, origin: Instant) -> (Self::Io, Self::Playing);
+    /// Makes the connection and sets the peer going.
+    fn start(setup: Setup, origin: Instant) -> impl Future<Output = (WebSocket<Self::Io>, Self::Playing)>;
 
     /// Waits for the peer's end.
     fn join(runtime: &Runtime, peer: &mut Self::Playing) -> Report;
@@ -37,7 +35,7 @@ pub(crate) trait Transport {
 /// A connection over `T`. Each call drives the runtime until it is done, and the peer with it if that is a task.
 pub(crate) struct Driven<T: Transport> {
     driver: Driver,
-    socket: Socket<Habitual<T::Io>>,
+    socket: Socket<T::Io>,
     peer: T::Playing,
     origin: Instant,
 }
@@ -85,18 +83,17 @@ macro_rules! on {
 
 impl<T: Transport> Subject for Driven<T> {
     const TIMES: Times = T::TIMES;
+    const SEATS: &'static [Seat] = T::SEATS;
 
     fn start(setup: Setup) -> Self {
         let driver = Driver { runtime: T::runtime(), polls: Cell::new(0) };
-        let role = setup.role();
-        let Setup { seat, config, negotiated, room, habits, peer, .. } = setup;
+        let hold = setup.seat.hold;
         let (socket, peer, origin) = driver.runtime.block_on(async {
             let origin = Instant::now();
-            let (io, peer) = T::start(peer, room, Arc::clone(&habits), origin);
-            let io = Habitual::new(io, habits);
-            (WebSocket::from_handshake(io, role, config, negotiated, &[]), peer, origin)
+            let (socket, peer) = T::start(setup, origin).await;
+            (socket, peer, origin)
         });
-        let socket = match seat.hold {
+        let socket = match hold {
             Hold::Whole => Socket::Whole(socket),
             Hold::Split => {
                 let (receiver, sender) = socket.split();

@@ -1,13 +1,13 @@
 //! Over TCP, with a peer in a thread of its own.
 
-use std::sync::Arc;
-
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 use websans_testkit::conformance::tcp::{self, Playing};
-use websans_testkit::conformance::{Habits, Peer, Report, Times};
+use websans_testkit::conformance::{Report, Setup, Times};
+use websans_tokio::WebSocket;
 
+use crate::habitual::Habitual;
 use crate::subject::{Driven, Transport};
 
 type OverTcp = Driven<Tcp>;
@@ -18,17 +18,21 @@ struct Tcp;
 
 impl Transport for Tcp {
     const TIMES: Times = Times::REAL;
-    type Io = TcpStream;
+    type Io = Habitual<TcpStream>;
     type Playing = Playing;
 
     fn runtime() -> Runtime {
         Builder::new_current_thread().enable_all().build().unwrap()
     }
 
-    fn start(peer: Peer, room: usize, _: Arc<Habits>, origin: Instant) -> (TcpStream, Playing) {
+    async fn start(setup: Setup, origin: Instant) -> (WebSocket<Self::Io>, Playing) {
+        let role = setup.role();
+        let Setup { config, negotiated, room, habits, peer, .. } = setup;
         let (ours, theirs) = tcp::pair(room);
         ours.set_nonblocking(true).unwrap();
-        (TcpStream::from_std(ours).unwrap(), Playing::start(peer, theirs, origin.into_std()))
+        let io = Habitual::new(TcpStream::from_std(ours).unwrap(), habits);
+        let peer = Playing::start(peer, theirs, origin.into_std());
+        (WebSocket::from_handshake(io, role, config, negotiated, &[]), peer)
     }
 
     fn join(_: &Runtime, peer: &mut Playing) -> Report {

@@ -46,7 +46,7 @@ async fn the_decision_may_take_its_time() {
 #[tokio::test(start_paused = true)]
 async fn what_is_no_handshake_is_answered() {
     for (request, status, expected) in [
-        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "400", HandshakeError::NotUpgrade),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "426", HandshakeError::NotUpgrade),
         (REQUEST.replace("13", "12"), "426", HandshakeError::WrongVersion),
         (REQUEST.replace("GET", "POST"), "405", HandshakeError::MethodNotGet),
         (REQUEST[..40].to_owned(), "400", HandshakeError::Incomplete),

@@ -1,0 +1,242 @@
+//! [`Places`]: the connections that are open, at most so many; [`Place`], that of one of them.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Poll, Waker};
+use std::{io, mem};
+
+use tokio::task::AbortHandle;
+use websans::Outcome;
+
+use crate::notice::{Ended, Notice};
+
+/// The connections of one group.
+#[derive(Debug)]
+pub(crate) struct Places {
+    most: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    next: u64,
+    /// Weak: what holds a place is the connection itself.
+    places: HashMap<u64, Weak<Place>>,
+    /// Of those that were told to close.
+    closed_cleanly: u64,
+    /// No more are taken.
+    closing: bool,
+    /// Wait for the last one to go.
+    wakers: Vec<Waker>,
+}
+
+/// A connection's place, taken until the last holder is dropped: on every way out, whoever owns the connection by then.
+#[derive(Debug)]
+pub(crate) struct Place {
+    places: Arc<Places>,
+    id: u64,
+    /// Here, since the stream, in which it is asked for, is moved about.
+    peer: Option<SocketAddr>,
+    phase: AtomicU8,
+    /// The application has got it.
+    handed_out: AtomicBool,
+    /// Our side of the transport has been ended.
+    over: AtomicBool,
+    /// It was open when the group was told to close.
+    counted: AtomicBool,
+    clean: AtomicBool,
+    wakers: Mutex<Wakers>,
+    /// What owns it.
+    task: OnceLock<AbortHandle>,
+}
+
+/// Who waits for the transport. A split connection reads with another waker than it writes with.
+#[derive(Debug, Default)]
+struct Wakers {
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+const OPEN: u8 = 0;
+/// The group is being closed.
+const GOING: u8 = 1;
+/// Time is up: nothing is read or written any more.
+const CUT: u8 = 2;
+
+impl Places {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, open: Mutex::default() }
+    }
+
+    /// Takes a place, if one is free.
+    pub(crate) fn enter(self: &Arc<Self>, peer: Option<SocketAddr>) -> Option<Arc<Place>> {
+        let mut open = self.lock();
+        if open.closing || open.places.len() >= self.most {
+            return None;
+        }
+        let id = open.next;
+        open.next += 1;
+        let place = Arc::new(Place {
+            places: Arc::clone(self),
+            id,
+            peer,
+            phase: AtomicU8::new(OPEN),
+            handed_out: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            counted: AtomicBool::new(false),
+            clean: AtomicBool::new(false),
+            wakers: Mutex::default(),
+            task: OnceLock::new(),
+        });
+        open.places.insert(id, Arc::downgrade(&place));
+        Some(place)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().places.len()
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.lock().closing
+    }
+
+    /// Tells all connections to close. How many there are that the application has and that are not over.
+    pub(crate) fn go_away(&self) -> u64 {
+        self.lock().closing = true;
+        let mut count = 0;
+        for place in self.all() {
+            if place.handed_out.load(Ordering::Relaxed) && !place.over.load(Ordering::Relaxed) {
+                place.counted.store(true, Ordering::Relaxed);
+                count += 1;
+            }
+            place.enter_phase(GOING);
+        }
+        count
+    }
+
+    /// Waits until there are none.
+    pub(crate) fn poll_empty(&self, waker: &Waker) -> Poll<()> {
+        let mut open = self.lock();
+        if open.places.is_empty() {
+            return Poll::Ready(());
+        }
+        if !open.wakers.iter().any(|known| known.will_wake(waker)) {
+            open.wakers.push(waker.clone());
+        }
+        Poll::Pending
+    }
+
+    /// Ends the connections that are left. How many of all that were told to close did so cleanly, and how many were cut off.
+    pub(crate) fn cut(&self) -> (u64, u64) {
+        let left = self.all();
+        let mut clean = self.lock().closed_cleanly;
+        let mut cut = 0;
+        for place in &left {
+            if place.counted.swap(false, Ordering::Relaxed) {
+                *if place.clean.load(Ordering::Relaxed) { &mut clean } else { &mut cut } += 1;
+            }
+            place.enter_phase(CUT);
+            if let Some(task) = place.task.get() {
+                task.abort();
+            }
+        }
+        (clean, cut)
+    }
+
+    /// Must not be dropped under the lock: any of these may be the last holder.
+    fn all(&self) -> Vec<Arc<Place>> {
+        self.lock().places.values().filter_map(Weak::upgrade).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    pub(crate) fn hand_out(&self) {
+        self.handed_out.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn abort_at_cut(&self, task: AbortHandle) {
+        let task = self.task.get_or_init(|| task);
+        if self.is_cut() {
+            task.abort();
+        }
+    }
+
+    pub(crate) fn note_over(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_going(&self) -> bool {
+        self.phase.load(Ordering::Acquire) >= GOING
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.phase.load(Ordering::Acquire) >= CUT
+    }
+
+    pub(crate) fn has_closed_cleanly(&self) -> bool {
+        self.clean.load(Ordering::Relaxed)
+    }
+
+    /// What is to be said to the connection.
+    pub(crate) fn notice(self: &Arc<Self>) -> io::Error {
+        Notice::error(Arc::<Self>::clone(self))
+    }
+
+    /// Wakes who reads, by `waker`, when there is something new to know. Look again afterwards: it may have come before.
+    pub(crate) fn wait(&self, waker: &Waker) {
+        remember(&mut self.wakers().reader, waker);
+    }
+
+    /// The same for who writes.
+    pub(crate) fn wait_writing(&self, waker: &Waker) {
+        remember(&mut self.wakers().writer, waker);
+    }
+
+    fn enter_phase(&self, phase: u8) {
+        let mut wakers = self.wakers();
+        self.phase.fetch_max(phase, Ordering::AcqRel);
+        let Wakers { reader, writer } = mem::take(&mut *wakers);
+        drop(wakers);
+        reader.into_iter().chain(writer).for_each(Waker::wake);
+    }
+
+    fn wakers(&self) -> MutexGuard<'_, Wakers> {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remember(slot: &mut Option<Waker>, waker: &Waker) {
+    match slot {
+        Some(known) => known.clone_from(waker),
+        none => *none = Some(waker.clone()),
+    }
+}
+
+impl Ended for Place {
+    fn ended(&self, outcome: &Outcome) {
+        self.clean.store(outcome.is_clean(), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.places.lock();
+        open.places.remove(&self.id);
+        if *self.counted.get_mut() && *self.clean.get_mut() {
+            open.closed_cleanly += 1;
+        }
+        let woken = if open.places.is_empty() { mem::take(&mut open.wakers) } else { Vec::new() };
+        drop(open);
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
