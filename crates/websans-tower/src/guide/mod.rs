@@ -1,0 +1,10 @@
+//! What to know about what lies between a server and its clients.
+
+#[doc = include_str!("deployment.md")]
+pub mod deployment {}
+
+#[doc = include_str!("disconnects.md")]
+pub mod disconnects {}
+
+#[doc = include_str!("choosing.md")]
+pub mod choosing {}

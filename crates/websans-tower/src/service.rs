@@ -1,0 +1,224 @@
+//! [`WebSocketService`]: the service that the layer makes.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::header::CONNECTION;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use hyper::upgrade::OnUpgrade;
+use pin_project_lite::pin_project;
+use tokio::sync::oneshot;
+use tower_service::Service;
+use websans_tokio::handshake::HandshakeError;
+
+use crate::event::{Entry, Event};
+use crate::handshake::{Kind, Lines};
+use crate::layer::Shared;
+use crate::response::{ResponseBody, own, refusal, sentence};
+use crate::upgrade::{Ticket, Upgrade};
+
+/// A service with the middleware before it: what [`WebSocketLayer`](crate::WebSocketLayer) makes.
+#[derive(Clone)]
+pub struct WebSocketService<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+/// What becomes of a handshake.
+enum Verdict {
+    Refused(HandshakeError),
+    NoPlace,
+    NoUpgrade,
+    /// And whom to tell that the response that accepts it leaves.
+    Good(Upgrade, oneshot::Sender<()>),
+}
+
+impl<S> WebSocketService<S> {
+    pub(crate) fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
+    }
+
+    /// The service beneath.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Judges a handshake, which goes on if it is good.
+    fn judge(&self, kind: Kind, parts: &mut Parts, entry: &Entry) -> Verdict {
+        let Shared { options, group, .. } = &*self.shared;
+        let lines = Lines(&parts.headers);
+        if let Err(error) = kind.check(parts, &lines) {
+            return Verdict::Refused(error);
+        }
+        let mut direct = kind.endpoint(parts);
+        direct.secure = options.secure.or(direct.secure);
+        let endpoint = options.forwarded.endpoint(direct, &parts.headers);
+        if let Err(error) = options.origins.check(parts, endpoint) {
+            return Verdict::Refused(error);
+        }
+        let Some(member) = group.enter() else {
+            return Verdict::NoPlace;
+        };
+        // Last, since it takes from the request what a service beneath could use.
+        match parts.extensions.remove::<OnUpgrade>() {
+            Some(on_upgrade) => {
+                let (sender, leaves) = oneshot::channel();
+                let ticket = Ticket { on_upgrade, leaves, member };
+                Verdict::Good(Upgrade::new(kind, parts, ticket, &self.shared, entry), sender)
+            }
+            None => Verdict::NoUpgrade,
+        }
+    }
+
+    /// The answer to a handshake that does not go on.
+    fn answer<R>(&self, verdict: &Verdict, version: Version) -> Option<Response<ResponseBody<R>>> {
+        Some(match verdict {
+            Verdict::Good(..) => return None,
+            Verdict::Refused(error) => refusal(&error.response(), version),
+            Verdict::NoPlace => {
+                let after = self.shared.options.retry_after;
+                let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
+                let mut answer = sentence(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    version,
+                    "all places are taken: try again later",
+                );
+                answer.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
+                own(answer)
+            }
+            Verdict::NoUpgrade => own(sentence(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                version,
+                "the HTTP server beneath the middleware offers no upgrade",
+            )),
+        })
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for WebSocketService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let kind = Kind::of(&request).filter(|_| self.shared.options.paths.serve(request.uri().path()));
+        let Some(kind) = kind else {
+            return ResponseFuture::service(self.inner.call(request), None);
+        };
+        let (mut parts, body) = request.into_parts();
+        let entry = self.shared.log.entry(&parts);
+        let verdict = self.judge(kind, &mut parts, &entry);
+        if let Some(answer) = self.answer(&verdict, parts.version) {
+            match verdict {
+                Verdict::Refused(error) => entry.note(Event::Refused(error)),
+                Verdict::NoPlace => entry.note(Event::NoPlace),
+                Verdict::NoUpgrade | Verdict::Good(..) => {
+                    entry.note(Event::NotOpened(&crate::opening::UpgradeError::unavailable()));
+                }
+            }
+            return ResponseFuture::refused(answer);
+        }
+        let mut pending = None;
+        if let Verdict::Good(upgrade, leaves) = verdict {
+            parts.extensions.insert(upgrade);
+            pending = Some(Pending { kind, leaves });
+        }
+        ResponseFuture::service(self.inner.call(Request::from_parts(parts, body)), pending)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for WebSocketService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketService").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+/// A good handshake that the service answers. Dropped, no response accepts it.
+///
+/// hyper hands an HTTP/1.1 connection over when its last response has left, whatever that was. So it is judged here whether the
+/// response is the one that accepts, or another that the service, or a layer around it, has put in its place.
+struct Pending {
+    kind: Kind,
+    leaves: oneshot::Sender<()>,
+}
+
+impl Pending {
+    fn judge<R>(self, response: &mut Response<R>) {
+        let accepts = match self.kind {
+            Kind::Upgrade => response.status() == StatusCode::SWITCHING_PROTOCOLS,
+            Kind::Connect => response.status().is_success(),
+        };
+        if accepts {
+            let _ = self.leaves.send(()); // nobody waits for it if the service speaks another protocol
+        } else if self.kind == Kind::Upgrade {
+            // What the client has sent behind its handshake is nobody's, and must not be taken for another request.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+}
+
+pin_project! {
+    /// The future of a response.
+    pub struct ResponseFuture<F, R> {
+        #[pin]
+        inner: Inner<F, R>,
+    }
+}
+
+pin_project! {
+    #[project = InnerProj]
+    enum Inner<F, R> {
+        Service { #[pin] future: F, pending: Option<Pending> },
+        Refused { answer: Option<Response<ResponseBody<R>>> },
+    }
+}
+
+impl<F, R> ResponseFuture<F, R> {
+    /// The service's response, to a good handshake if one is pending.
+    fn service(future: F, pending: Option<Pending>) -> Self {
+        Self { inner: Inner::Service { future, pending } }
+    }
+
+    fn refused(answer: Response<ResponseBody<R>>) -> Self {
+        Self { inner: Inner::Refused { answer: Some(answer) } }
+    }
+}
+
+impl<F: Future<Output = Result<Response<R>, E>>, R, E> Future for ResponseFuture<F, R> {
+    type Output = Result<Response<ResponseBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().inner.project() {
+            InnerProj::Service { future, pending } => {
+                let response = ready!(future.poll(cx));
+                let pending = pending.take();
+                Poll::Ready(response.map(|mut response| {
+                    if let Some(pending) = pending {
+                        pending.judge(&mut response);
+                    }
+                    response.map(ResponseBody::service)
+                }))
+            }
+            // A future that is polled after its end may do anything but break memory.
+            InnerProj::Refused { answer } => {
+                answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer)))
+            }
+        }
+    }
+}
+
+impl<F, R> fmt::Debug for ResponseFuture<F, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
