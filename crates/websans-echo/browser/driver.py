@@ -29,7 +29,9 @@ class Keeper:
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="websans-browser-")
-        self.environment = dict(os.environ, HOME=self.directory, WEBSANS_BROWSER_TEST=uuid.uuid4().hex)
+        self.mark = uuid.uuid4().hex
+        self.namespaces = f"websans-{self.mark[:8]}-"  # network namespaces whose names begin so are removed as well
+        self.environment = dict(os.environ, HOME=self.directory, WEBSANS_BROWSER_TEST=self.mark)
         waiting, self._alive = os.pipe()
         self._child = os.fork()
         if self._child == 0:
@@ -64,10 +66,13 @@ class Keeper:
                 except ProcessLookupError:
                     pass
             time.sleep(0.05)
+        # With its namespace goes a virtual cable's end, and with that the other one.
+        for name in filter(lambda name: name.startswith(self.namespaces), list_of("/run/netns")):
+            subprocess.run(["ip", "netns", "delete", name], stdin=subprocess.DEVNULL)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _marked(self):
-        mark = b"WEBSANS_BROWSER_TEST=" + self.environment["WEBSANS_BROWSER_TEST"].encode()
+        mark = f"WEBSANS_BROWSER_TEST={self.mark}".encode()
         for name in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{name}/environ", "rb") as file:
@@ -78,12 +83,20 @@ class Keeper:
 
 
 class Browser:
-    """One browser session. Elements are named by CSS selector, at the time of each command."""
+    """One browser session. Elements are named by CSS selector, at the time of each command.
 
-    def __init__(self, name, keeper):
+    Chromium writes down what it does on the network, in `net_log`. It accepts the one certificate whose key has the given
+    pin, and takes further flags.
+    """
+
+    def __init__(self, name, keeper, pin=None, flags=()):
         self.name = name
         self._keeper = keeper
         self._session = None
+        self._pin = pin
+        self._flags = flags
+        self._directory = tempfile.mkdtemp(prefix=f"{name}-", dir=keeper.directory)
+        self.net_log = os.path.join(self._directory, "net-log.json")
         start = {"chromium": self._start_chromium, "firefox": self._start_firefox}[name]
         self._port, capabilities = start()
         value = self._call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
@@ -102,29 +115,30 @@ class Browser:
     # Starting
 
     def _start_chromium(self):
-        profile = os.path.join(self._keeper.directory, "profile")
-        os.mkdir(profile)
         flags = (
             "--headless --disable-gpu --disable-quic --no-first-run --disable-background-networking "
             "--disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1280,800 "
             # A machine without a screen has no mouse either, and says so to the page: claim one that is fine and can hover.
             "--blink-settings=primaryPointerType=4,availablePointerTypes=4,primaryHoverType=2,availableHoverTypes=2"
         ).split()
+        flags += [f"--user-data-dir={self._directory}/profile", f"--log-net-log={self.net_log}", *self._flags]
+        if self._pin is not None:
+            flags.append(f"--ignore-certificate-errors-spki-list={self._pin}")
         if os.geteuid() == 0:
             flags.append("--no-sandbox")  # the sandbox refuses to run as root
         port = self._start(["chromedriver", "--port=0"], r"started successfully on port (\d+)")
-        options = {"binary": program("chromium"), "args": [*flags, f"--user-data-dir={profile}"]}
+        options = {"binary": program("chromium"), "args": flags}
         return port, {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
 
     def _start_firefox(self):
-        arguments = ["geckodriver", "--port=0", f"--profile-root={self._keeper.directory}", "--allow-system-access"]
+        arguments = ["geckodriver", "--port=0", f"--profile-root={self._directory}", "--allow-system-access"]
         port = self._start(arguments, r"Listening on 127\.0\.0\.1:(\d+)")
         options = {"binary": program("firefox-esr", "firefox"), "args": ["-headless", "--width=1400", "--height=1000"]}
         return port, {"moz:firefoxOptions": options}
 
     def _start(self, arguments, announcement):
         """Starts the driver on a port of its own choice and reads that from what it prints."""
-        log = os.path.join(self._keeper.directory, "driver.log")
+        log = os.path.join(self._directory, "driver.log")
         with open(log, "wb") as output:
             driver = subprocess.Popen(
                 [program(arguments[0]), *arguments[1:]],
@@ -259,6 +273,13 @@ class Browser:
 
     def _cdp(self, command, parameters):
         return self._command("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
+
+
+def list_of(directory):
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
 
 
 def program(*names):

@@ -22,7 +22,6 @@ class Page:
         self.browser = browser
         self.url = url
         self.directory = directory  # for files to send
-        self.compressing = {}  # URLs of apps that compress, by how they do it
         self.script = browser.script
 
     def load(self):

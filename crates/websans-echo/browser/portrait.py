@@ -1,13 +1,20 @@
 """Pictures of the page in use, for the eye to judge what no check can."""
 
-import os
 import time
-
 
 DESKTOP, PHONE = (1280, 800), (390, 780)
 
 
-def portray(page, directory):
+class Portraits:
+    """What the pictures are listed under."""
+
+    name = "page"
+
+    def __str__(self):
+        return "The page"
+
+
+def portray(page, pictures):
     for name, dark, size, show in (
         ("desktop-ready", False, DESKTOP, None),
         ("desktop-light", False, DESKTOP, None),
@@ -25,7 +32,10 @@ def portray(page, directory):
         if show:
             page.script("document.querySelector(arguments[0]).scrollIntoView({ block: 'end' })", show)
         time.sleep(0.5)  # the colours of controls change over a moment
-        page.browser.screenshot(os.path.join(directory, f"{name}.png"))
+        pictures.take(page.browser, PORTRAITS, name)
+
+
+PORTRAITS = Portraits()
 
 
 def converse(page):

@@ -1,7 +1,8 @@
-"""permessage-deflate, as the browser speaks it, with contexts that are kept and without."""
+"""A thousand messages of mixed lengths and sorts, many under way at a time, with every way to run the app."""
 
-from checks import check, equal
+from apps import OPTIONS
 from relay import Relay
+from scenes import scene
 
 COUNT = 1000
 
@@ -44,10 +45,12 @@ const plain = (message) => (typeof message === 'string' ? encoder.encode(message
 const same = (sent, came) =>
   typeof sent === 'string'
     ? sent === came
-    : came instanceof ArrayBuffer && came.byteLength === sent.length && new Uint8Array(came).every((byte, at) => byte === sent[at]);
+    : came instanceof ArrayBuffer &&
+      came.byteLength === sent.length &&
+      new Uint8Array(came).every((byte, at) => byte === sent[at]);
 
 window.exchanged = { done: false, equal: 0, wrong: [], plain: 0, extensions: null, close: null };
-const socket = new WebSocket(`ws://${location.host}/ws`);
+const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/ws`);
 socket.binaryType = 'arraybuffer';
 const sent = [];
 let next = 0;
@@ -82,25 +85,28 @@ socket.onclose = ({ code, wasClean }) => {
 """
 
 
-@check
-def compressed_messages(page):
+@scene
+def exchange(stage):
     passed = {}
-    for way, url in page.compressing.items():
-        with Relay(url) as relay:
-            page.browser.open(relay.url)
+    for kind in ("plain", "background", "compression", "takeover"):
+        compressing = "--compression" in OPTIONS[kind]
+        with Relay(stage.app(kind).url) as relay:
+            page = stage.open(relay.url)
+            stage.expect(page.default_url(), compressed=compressing)
             relay.to_server.clear()
             relay.from_server.clear()
             page.script(EXCHANGE, COUNT)
             page.wait("end of the exchange", lambda: page.script("return window.exchanged.done"), seconds=60)
             result = page.script("return window.exchanged")
-            passed[way] = sum(relay.to_server), sum(relay.from_server)
-        equal((result["equal"], result["wrong"], result["close"]), (COUNT, [], [1000, True]))
+            passed[kind] = sum(relay.to_server), sum(relay.from_server)
+        assert (result["equal"], result["wrong"], result["close"]) == (COUNT, [], [1000, True]), (kind, result)
         name, *parameters = [word.strip() for word in result["extensions"].split(";")]
-        equal(name, "permessage-deflate")
-        forgets = way == "each alone"
+        assert name == ("permessage-deflate" if compressing else ""), f"{kind}: {result['extensions']!r}"
         for side in ("server", "client"):
-            equal((way, f"{side}_no_context_takeover" in parameters), (way, forgets))
-        for count in passed[way]:
-            assert count < result["plain"] / 2, f"{way}: {count} bytes passed for {result['plain']}"
-    for alone, kept in zip(*passed.values()):
+            forgets = f"{side}_no_context_takeover" in parameters
+            assert forgets == (kind == "compression"), f"{kind}: {result['extensions']!r}"
+        for count in passed[kind]:
+            short = count < result["plain"] / 2
+            assert short == compressing, f"{kind}: {count} bytes passed for {result['plain']}"
+    for alone, kept in zip(passed["compression"], passed["takeover"]):
         assert kept < alone, f"contexts saved nothing: {passed}"
