@@ -1,122 +1,173 @@
-//! [`App`]: what is answered to whom.
+//! [`Server`]: takes connections and speaks HTTP with them.
 
-use std::fmt;
-use std::io::{self, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::error::Error;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use websans_deflate::Deflate;
-use websans_std::handshake::server::{Choice, Response};
-use websans_std::handshake::{BuildError, OriginPolicy};
-use websans_std::{CloseCode, Config, Error, Incoming, Outcome, SendError};
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tower_service::Service as _;
 
-use crate::connections::Connections;
+use crate::app::Client;
+use crate::log::Log;
+use crate::transport::Transport;
 
-/// The page: one file, which needs nothing else.
-const PAGE: &str = include_str!("../index.html");
+/// Connections at once, WebSockets among them. Of those there can be fewer, so that there is room for pages and refusals.
+const MOST: usize = 11_000;
 
-/// What the page may do: its own style and script, connections to wherever its user says.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
-                           img-src data:; connect-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// For TLS and the first request together, and for each later request over HTTP/1.1.
+const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 
-/// The page at `/`, the echo at `/ws`.
-#[derive(Debug)]
-pub(crate) struct App {
-    pub(crate) config: Arc<Config>,
-    origins: OriginPolicy,
-    deflate: Option<Deflate>,
-    connections: Arc<Connections>,
+const MAX_HEAD: u32 = 16 << 10;
+const MAX_HEADERS: usize = 64;
+
+/// Requests, most of them WebSockets, of one HTTP/2 connection at once.
+const STREAMS: u32 = 128;
+
+/// What a client may send of one of them before it is read. All of them together must fit into the window of the connection:
+/// a socket whose handler does not read, because its client does not, then takes nothing that the others need.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Takes connections and speaks HTTP with them.
+pub(crate) struct Server {
+    app: Router,
+    tls: Option<TlsAcceptor>,
+    log: Log,
+    http: auto::Builder<TokioExecutor>,
+    places: Arc<Semaphore>,
 }
 
-impl App {
-    pub(crate) fn new(
-        config: Config,
-        origins: OriginPolicy,
-        deflate: Option<Deflate>,
-        connections: Arc<Connections>,
-    ) -> Self {
-        Self { config: Arc::new(config), origins, deflate, connections }
+impl Server {
+    pub(crate) fn new(app: Router, tls: Option<TlsAcceptor>, log: Log) -> Self {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(REQUEST_WITHIN)
+            .max_buf_size(MAX_HEAD as usize)
+            .max_headers(MAX_HEADERS);
+        http.http2()
+            .timer(TokioTimer::new())
+            .enable_connect_protocol()
+            .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(MAX_HEAD)
+            // A client that has gone without a word would hold its place for ever.
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(10));
+        Self { app, tls, log, http, places: Arc::new(Semaphore::new(MOST)) }
     }
 
-    /// Serves each connection in a thread of its own.
-    pub(crate) fn serve(self: &Arc<Self>, listener: &TcpListener) {
-        for stream in listener.incoming() {
-            let app = Arc::clone(self);
-            let started = stream.and_then(|stream| {
-                let peer = stream.peer_addr()?;
-                thread::Builder::new().spawn(move || match app.handle(stream) {
-                    Ok(Some(outcome)) => log(format_args!("{peer} {outcome}")),
-                    Ok(None) => {}
-                    Err(error) => log(format_args!("{peer} {error}")),
-                })
-            });
-            if let Err(error) = started {
-                // Too many files or threads, most likely: wait until there are fewer.
-                log(format_args!("cannot take a connection: {error}"));
-                thread::sleep(Duration::from_millis(100));
+    /// Serves each connection in a task of its own, until `going` is true. Each task holds a clone of `going` as long as it
+    /// has to do with HTTP.
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, mut going: watch::Receiver<bool>) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = going.wait_for(|going| *going) => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.take(stream, peer, &going),
+                Err(error) if of_the_connection(error.kind()) => {}
+                Err(error) => {
+                    // Too many files, most likely: wait until there are fewer.
+                    self.log.line(format_args!("cannot take a connection: {error}"));
+                    sleep(Duration::from_millis(100)).await;
+                }
             }
         }
     }
 
-    /// Answers one request. An echo tells how it ended.
-    fn handle(&self, stream: TcpStream) -> Result<Option<Outcome>, Error> {
-        stream.set_nodelay(true)?;
-        let incoming = Incoming::read(stream, Arc::clone(&self.config))?;
-        let request = incoming.request()?;
-        match request.path() {
-            "/ws" => match request.check_origin(&self.origins) {
-                Ok(()) => self.echo(incoming).map(Some),
-                Err(error) => Err(incoming.refuse(error)),
-            },
-            "/" if matches!(request.method(), "GET" | "HEAD") => respond(incoming, page()?),
-            "/" => respond(incoming, text(405, "the page can be had by GET")?.header("Allow", "GET, HEAD")?),
-            _ => respond(incoming, text(404, "there is a page at / and an echo at /ws")?),
-        }
+    fn take(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, going: &watch::Receiver<bool>) {
+        // Beyond the limit there is nothing that would not cost what it saves: the stream is dropped.
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+        let (server, mut going) = (Arc::clone(self), going.clone());
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            let served = server.connection(Transport::new(stream, place), peer, &mut going).await;
+            if let Err(error) = served {
+                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                server.log.line(format_args!("{peer} {error}{cause}"));
+            }
+        });
     }
 
-    /// Returns each message whole, as the kind it came as.
-    fn echo(&self, incoming: Incoming<TcpStream>) -> Result<Outcome, Error> {
-        let choice = Choice::new().deflate(self.deflate.as_ref().map(Into::into));
-        let (mut receiver, sender) = incoming.accept(&choice)?.split()?;
-        let Some(_entry) = self.connections.add(sender.clone()) else {
-            drop(receiver);
-            return sender.close(CloseCode::GOING_AWAY, "server is going down");
+    async fn connection(
+        &self,
+        stream: Transport,
+        peer: SocketAddr,
+        going: &mut watch::Receiver<bool>,
+    ) -> Result<(), BoxError> {
+        let until = Instant::now() + REQUEST_WITHIN;
+        let Some(tls) = &self.tls else { return self.http(stream, peer, until, going).await };
+        let stream = tokio::select! {
+            accepted = timeout_at(until, tls.accept(stream)) => accepted??,
+            _ = going.wait_for(|going| *going) => return Ok(()),
         };
-        while let Some(message) = receiver.recv()? {
-            match sender.send(message) {
-                // The server is going down: let go what still comes until the client's Close does.
-                Ok(()) | Err(Error::Send(SendError::Closing)) => {}
-                Err(error) => return receiver.outcome().ok_or(error),
+        self.http(stream, peer, until, going).await
+    }
+
+    async fn http(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: SocketAddr,
+        until: Instant,
+        going: &mut watch::Receiver<bool>,
+    ) -> Result<(), BoxError> {
+        let asked = Arc::new(AtomicBool::new(false));
+        let client = Client { peer };
+        let service = service_fn(|mut request: hyper::Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(client);
+            self.app.clone().call(request)
+        });
+        let mut connection = pin!(self.http.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let mut ending = false;
+        // hyper's own deadline runs from the first bytes, and for HTTP/1.1 alone.
+        let mut silent = pin!(sleep_until(until));
+        let mut waiting = true;
+        loop {
+            tokio::select! {
+                served = connection.as_mut() => {
+                    // It is no error that no further request comes, nor what the end of the app cuts short.
+                    let over = ending || asked.load(Ordering::Relaxed) && served.as_ref().is_err_and(is_timeout);
+                    return if over { Ok(()) } else { served };
+                }
+                () = silent.as_mut(), if waiting => {
+                    if !asked.load(Ordering::Relaxed) {
+                        return Err("no request came in time".into());
+                    }
+                    waiting = false;
+                }
+                _ = going.wait_for(|going| *going), if !ending => {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
             }
         }
-        receiver.outcome().ok_or_else(|| io::Error::other("ended without an outcome").into())
     }
 }
 
-fn respond(mut incoming: Incoming<TcpStream>, response: Response) -> Result<Option<Outcome>, Error> {
-    incoming.respond(&response).map(|()| None)
+fn is_timeout(error: &BoxError) -> bool {
+    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout)
 }
 
-fn text(status: u16, sentence: &str) -> Result<Response, BuildError> {
-    let response = Response::new(status)?.header("Content-Type", "text/plain; charset=utf-8")?;
-    Ok(response.body(format!("{sentence}\n")))
-}
-
-/// Says it on standard output, if anybody listens.
-fn log(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stdout(), "{line}");
-}
-
-fn page() -> Result<Response, BuildError> {
-    let response = Response::new(200)?
-        .header("Content-Type", "text/html; charset=utf-8")?
-        .header("Content-Security-Policy", PAGE_POLICY)?
-        .header("X-Content-Type-Options", "nosniff")?
-        // An isolated page has the finer clock for round-trip times.
-        .header("Cross-Origin-Opener-Policy", "same-origin")?
-        .header("Cross-Origin-Embedder-Policy", "require-corp")?
-        .header("Cache-Control", "no-cache")?;
-    Ok(response.body(PAGE))
+/// Whether this says nothing about those that come next.
+fn of_the_connection(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }
