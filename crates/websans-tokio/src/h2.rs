@@ -1,4 +1,4 @@
-//! A WebSocket in a stream of HTTP/2 ([RFC 8441]), over the crate [`h2`](::h2).
+//! A WebSocket in a stream of HTTP/2 ([RFC 8441]), over the crate [`h2`].
 //!
 //! One connection carries any number of WebSockets, beside ordinary requests. [`connect`] opens one over a connection that is
 //! there already. A server that has judged an extended CONNECT

@@ -13,6 +13,9 @@ use crate::sockets::Sockets;
 
 /// The middleware: a [`Layer`] for services of `http` requests that come from hyper. See [the crate](crate).
 ///
+/// A response that refuses a handshake has the [`HandshakeError`](crate::HandshakeError) among its extensions, for layers around this
+/// one. [`Options::on_event`] hears of it too.
+///
 /// Clones, and the services that they make, share one set of connections: [`sockets`](Self::sockets).
 #[derive(Clone)]
 pub struct WebSocketLayer {

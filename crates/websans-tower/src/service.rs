@@ -77,7 +77,12 @@ impl<S> WebSocketService<S> {
     fn answer<R>(&self, verdict: &Verdict, version: Version) -> Option<Response<ResponseBody<R>>> {
         Some(match verdict {
             Verdict::Good(..) => return None,
-            Verdict::Refused(error) => refusal(&error.response(), version),
+            Verdict::Refused(error) => {
+                let mut answer = refusal(&error.response(), version);
+                // For layers around this one, which may know more of the client: a log, say.
+                answer.extensions_mut().insert(*error);
+                answer
+            }
             Verdict::NoPlace => {
                 let after = self.shared.options.retry_after;
                 let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));

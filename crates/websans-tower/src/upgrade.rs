@@ -176,8 +176,9 @@ impl Upgrade {
     /// Accepts: the service is to return this response, and when it has left, `handler` runs with the connection, in a task of its
     /// own. A handler returns nothing, or a `Result` whose error is [noted](crate::Options::on_event).
     ///
-    /// The response is 101, or 200 over HTTP/2, and must leave as it is. If the handshake has been accepted before, by a clone, it is
-    /// 500 and nothing runs.
+    /// The response is 101, or 200 over HTTP/2, and must leave as it is. If the service, or a layer between it and this one, lets
+    /// another response leave, nothing runs; what layers further out do cannot be seen here, so let none of them refuse what has been
+    /// accepted. If the handshake has been accepted before, by a clone, the response is 500 and nothing runs.
     ///
     /// # Panics
     /// Outside of a tokio runtime, as [`tokio::spawn`].

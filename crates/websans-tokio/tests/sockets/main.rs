@@ -5,6 +5,7 @@ mod support;
 mod accept;
 mod cancel;
 mod compression;
+mod group;
 mod pressure;
 mod split;
 mod trouble;

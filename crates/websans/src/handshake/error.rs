@@ -146,7 +146,7 @@ impl HandshakeError {
                 "the method of a WebSocket handshake is CONNECT here (RFC 8441 section 4)"
             }
             Self::InvalidConnect => {
-                ":protocol, :scheme, :authority and :path must all be there (RFC 8441 section 4)"
+                ":protocol, :scheme (http or https), :authority and :path must be there (RFC 8441 section 4)"
             }
             Self::UnknownProtocol => "the :protocol must be websocket (RFC 9220 section 3)",
             Self::ConnectionHeader => {
