@@ -64,7 +64,7 @@ impl std::error::Error for NotUpgradable {}
 impl IntoResponse for NotUpgradable {
     fn into_response(self) -> Response {
         if self.asked {
-            return sentence(StatusCode::INTERNAL_SERVER_ERROR, self.version, NO_LAYER).map(Body::from);
+            return sentence(StatusCode::INTERNAL_SERVER_ERROR, self.version, &NO_LAYER).map(Body::from);
         }
         let mut response =
             refusal::<Body>(&HandshakeError::NotUpgrade.response(), self.version).map(Body::new);

@@ -51,7 +51,11 @@
 //! # Features
 //! * `axum`: [`Upgrade`] as an extractor.
 //! * `tracing`: a span for each connection, with an event when it is opened, when it ends, and when it is refused.
-//! * `metrics`: the same as counters, a gauge and a histogram, by the crate `metrics`.
+//! * `metrics`: numbers by the crate `metrics`. Gauge: `websans_connections_open`. Counters: `websans_connections_opened_total`,
+//!   `websans_connections_not_opened_total`, `websans_handshakes_refused_total` by `status`,
+//!   `websans_connections_closed_total` by `ending` (`clean`, `unclean`, `dropped`), `websans_handlers_failed_total` by `how`
+//!   (`error`, `panic`), and, added when a connection ends, `websans_messages_total` and `websans_bytes_total` by `direction`
+//!   (`received`, `sent`). Histogram: `websans_connection_seconds`.
 //!
 //! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
 //! [RFC 8441]: https://www.rfc-editor.org/rfc/rfc8441

@@ -1,10 +1,4 @@
-//! The feature `metrics`: what happens to connections, in numbers.
-//!
-//! * `websans_connections_open`: gauge.
-//! * `websans_connections_opened_total`, `websans_handshakes_refused_total{status}`, `websans_connections_closed_total{ending}`
-//!   (`clean`, `unclean`, `dropped`), `websans_handlers_failed_total{how}` (`error`, `panic`): counters.
-//! * `websans_messages_total{direction}`, `websans_bytes_total{direction}` (`received`, `sent`): counters, added when a connection ends.
-//! * `websans_connection_seconds`: histogram of how long connections have lived.
+//! The feature `metrics`: what happens to connections, in numbers. Their names are in the documentation of the crate.
 
 use std::time::Instant;
 
@@ -21,7 +15,7 @@ pub(crate) fn note(event: Event<'_>, since: Instant) {
             counter!("websans_connections_opened_total").increment(1);
             gauge!("websans_connections_open").increment(1);
         }
-        Event::NotOpened(_) => refused(500),
+        Event::NotOpened(_) => counter!("websans_connections_not_opened_total").increment(1),
         Event::Closed(outcome, stats) => {
             gauge!("websans_connections_open").decrement(1);
             let ending = match outcome {

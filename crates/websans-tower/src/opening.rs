@@ -49,6 +49,14 @@ impl Opening {
     }
 }
 
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Ok(waiting) = &self.state {
+            waiting.entry.note(Event::NotOpened(&UpgradeError(Cause::Abandoned)));
+        }
+    }
+}
+
 impl Future for Opening {
     type Output = Result<Socket, UpgradeError>;
 
@@ -107,8 +115,12 @@ enum Cause {
     Withheld,
     /// The HTTP server beneath offers no upgrade.
     Unavailable,
+    /// The handshake has come through another layer, which has it.
+    Nested,
     /// The handshake has been accepted before.
     Taken,
+    /// Nobody has waited for it.
+    Abandoned,
     /// What the service wants cannot be agreed on.
     Build(BuildError),
     Handshake(HandshakeError),
@@ -117,6 +129,10 @@ enum Cause {
 impl UpgradeError {
     pub(crate) fn unavailable() -> Self {
         Self(Cause::Unavailable)
+    }
+
+    pub(crate) fn nested() -> Self {
+        Self(Cause::Nested)
     }
 
     pub(crate) fn taken() -> Self {
@@ -143,7 +159,9 @@ impl fmt::Display for UpgradeError {
                 f.write_str("the response that accepts the connection has not left")
             }
             Cause::Unavailable => f.write_str("the HTTP server beneath the middleware offers no upgrade"),
+            Cause::Nested => f.write_str("the handshake has come through another WebSocketLayer already"),
             Cause::Taken => f.write_str("the handshake has been accepted before"),
+            Cause::Abandoned => f.write_str("it was dropped before the connection was there"),
             Cause::Build(error) => error.fmt(f),
             Cause::Handshake(error) => error.fmt(f),
         }
@@ -156,7 +174,7 @@ impl StdError for UpgradeError {
             Cause::Hyper(error) => Some(error),
             Cause::Build(error) => Some(error),
             Cause::Handshake(error) => Some(error),
-            Cause::Withheld | Cause::Unavailable | Cause::Taken => None,
+            Cause::Withheld | Cause::Unavailable | Cause::Nested | Cause::Taken | Cause::Abandoned => None,
         }
     }
 }

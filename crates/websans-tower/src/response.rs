@@ -1,5 +1,6 @@
 //! [`ResponseBody`]: the body of what the middleware answers, or of what the service beneath does.
 
+use std::fmt::Display;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -84,7 +85,7 @@ pub(crate) fn refusal<B>(response: &server::Response, version: Version) -> http:
 pub(crate) fn sentence(
     status: StatusCode,
     version: Version,
-    sentence: &'static str,
+    sentence: &dyn Display,
 ) -> http::Response<String> {
     let mut answer = http::Response::new(format!("{sentence}\n"));
     *answer.status_mut() = status;

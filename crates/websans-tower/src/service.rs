@@ -17,6 +17,7 @@ use websans_tokio::handshake::HandshakeError;
 use crate::event::{Entry, Event};
 use crate::handshake::{Kind, Lines};
 use crate::layer::Shared;
+use crate::opening::UpgradeError;
 use crate::response::{ResponseBody, own, refusal, sentence};
 use crate::upgrade::{Ticket, Upgrade};
 
@@ -31,7 +32,7 @@ pub struct WebSocketService<S> {
 enum Verdict {
     Refused(HandshakeError),
     NoPlace,
-    NoUpgrade,
+    NoUpgrade(UpgradeError),
     /// And whom to tell that the response that accepts it leaves.
     Good(Upgrade, oneshot::Sender<()>),
 }
@@ -69,7 +70,9 @@ impl<S> WebSocketService<S> {
                 let ticket = Ticket { on_upgrade, leaves, member };
                 Verdict::Good(Upgrade::new(kind, parts, ticket, &self.shared, entry), sender)
             }
-            None => Verdict::NoUpgrade,
+            // Neither layer's options can be left out, and there is one handshake.
+            None if parts.extensions.get::<Upgrade>().is_some() => Verdict::NoUpgrade(UpgradeError::nested()),
+            None => Verdict::NoUpgrade(UpgradeError::unavailable()),
         }
     }
 
@@ -89,16 +92,12 @@ impl<S> WebSocketService<S> {
                 let mut answer = sentence(
                     StatusCode::SERVICE_UNAVAILABLE,
                     version,
-                    "all places are taken: try again later",
+                    &"all places are taken: try again later",
                 );
                 answer.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
                 own(answer)
             }
-            Verdict::NoUpgrade => own(sentence(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                version,
-                "the HTTP server beneath the middleware offers no upgrade",
-            )),
+            Verdict::NoUpgrade(error) => own(sentence(StatusCode::INTERNAL_SERVER_ERROR, version, error)),
         })
     }
 }
@@ -127,9 +126,8 @@ where
             match verdict {
                 Verdict::Refused(error) => entry.note(Event::Refused(error)),
                 Verdict::NoPlace => entry.note(Event::NoPlace),
-                Verdict::NoUpgrade | Verdict::Good(..) => {
-                    entry.note(Event::NotOpened(&crate::opening::UpgradeError::unavailable()));
-                }
+                Verdict::NoUpgrade(error) => entry.note(Event::NotOpened(&error)),
+                Verdict::Good(..) => {}
             }
             return ResponseFuture::refused(answer);
         }

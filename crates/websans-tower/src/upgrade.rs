@@ -174,7 +174,8 @@ impl Upgrade {
     }
 
     /// Accepts: the service is to return this response, and when it has left, `handler` runs with the connection, in a task of its
-    /// own. A handler returns nothing, or a `Result` whose error is [noted](crate::Options::on_event).
+    /// own. A handler returns nothing, or a `Result` whose error is [noted](crate::Options::on_event); one that never returns needs to
+    /// be told its type: `async |socket| -> () { loop { .. } }`.
     ///
     /// The response is 101, or 200 over HTTP/2, and must leave as it is. If the service, or a layer between it and this one, lets
     /// another response leave, nothing runs; what layers further out do cannot be seen here, so let none of them refuse what has been

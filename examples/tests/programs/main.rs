@@ -1,5 +1,6 @@
 //! The programs as processes: each is started, spoken to over a socket, and ended.
 
+mod axum_chat;
 mod chat;
 mod compressed_chat;
 mod echo;

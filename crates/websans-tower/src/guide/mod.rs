@@ -1,10 +1,13 @@
 //! What to know about what lies between a server and its clients.
 
-#[doc = include_str!("deployment.md")]
-pub mod deployment {}
+pub mod deployment {
+    #![doc = include_str!("deployment.md")]
+}
 
-#[doc = include_str!("disconnects.md")]
-pub mod disconnects {}
+pub mod disconnects {
+    #![doc = include_str!("disconnects.md")]
+}
 
-#[doc = include_str!("choosing.md")]
-pub mod choosing {}
+pub mod choosing {
+    #![doc = include_str!("choosing.md")]
+}

@@ -1,0 +1,13 @@
+//! The middleware beneath servers of hyper, over sockets.
+
+mod accepting;
+mod closing;
+mod events;
+mod http2;
+mod keepalive;
+mod origins;
+mod passing;
+mod places;
+mod refusals;
+#[path = "../support/mod.rs"]
+mod support;
