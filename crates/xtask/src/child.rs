@@ -75,6 +75,16 @@ impl Child {
         Ok(self.status)
     }
 
+    /// Asks it to end, as a terminal or a supervisor does.
+    pub(crate) fn terminate(&self) {
+        #[cfg(unix)]
+        if let Ok(id) = i32::try_from(self.process.id()) {
+            use nix::sys::signal::{Signal, kill};
+            // The error is that it has ended.
+            let _ = kill(nix::unistd::Pid::from_raw(id), Signal::SIGTERM);
+        }
+    }
+
     /// Waits until it has ended, but not beyond `limit`.
     pub(crate) fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + limit;

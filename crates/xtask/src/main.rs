@@ -16,12 +16,15 @@ mod child;
 mod debian;
 mod dependencies;
 mod failure;
+mod fairness;
 mod interop;
 mod linear;
+mod proxies;
 mod rfc;
 mod source;
 mod test;
 mod unsafety;
+mod vanish;
 mod workspace;
 
 const HELP: &str = "\
@@ -34,10 +37,13 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   bench         what things cost, beside what they cost others
   browser       the sample app in Chromium
   dependencies  what the core crate may depend on
+  fairness      a thousand quiet clients beside one that floods
   interop       exchanges with WebSocket implementations of other languages
   linear        whether instruction counts grow in step with input
-  rfc           whether every requirement of RFC 6455 and RFC 7692 has a test
+  proxies       the sample app behind nginx, HAProxy, systemd and beside Node
+  rfc           whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test
   unsafe        how often the source says unsafe
+  vanish        clients that vanish from the network without a word
 
 cargo xtask COMMAND --help says more.
 ";
@@ -64,6 +70,13 @@ const PLAIN: &[Plain] = &[
         run: dependencies::check,
     },
     Plain {
+        name: "fairness",
+        about: "Have a thousand quiet clients time round trips through the middleware while one client floods it, with small\n\
+                messages and with large ones, and fail if the slowest in a hundred take more than three times as long as\n\
+                without the flood. Needs a machine that has nothing else to do; as root it minds less.",
+        run: fairness::check,
+    },
+    Plain {
         name: "interop",
         about: "Exchange messages, as server and as client, with and without TLS, with the npm package ws, the WebSocket\n\
                 that is part of Node, and the Python package websockets.\n\n\
@@ -78,6 +91,13 @@ const PLAIN: &[Plain] = &[
         run: linear::check,
     },
     Plain {
+        name: "proxies",
+        about: "Run the configurations in deploy/, which the deployment guide shows, with the sample app behind them.\n\n\
+                Nginx and HAProxy are unpacked from Debian packages into deploy/.programs if they are not installed, and\n\
+                socket.io is fetched from npm. Everything listens on 127.0.0.1 and ends with the command.",
+        run: proxies::check,
+    },
+    Plain {
         name: "rfc",
         about: "Look for a test for each row of crates/websans/tests/rfc6455/requirements.md.\n\n\
                 A test for row 40 is a test function whose name starts with r040_, in any crate. Fails on\n\
@@ -89,6 +109,13 @@ const PLAIN: &[Plain] = &[
         about: "Count the word unsafe in the source of all crates, comments and strings aside.\n\n\
                 It may occur once, in the core's text validation.",
         run: unsafety::check,
+    },
+    Plain {
+        name: "vanish",
+        about: "Cut clients off from the middleware in network namespaces, so that neither FIN nor RST arrives, and fail\n\
+                unless each connection is found dead in time and its memory is given back. Needs Linux, and root or\n\
+                namespaces of users.",
+        run: vanish::check,
     },
 ];
 

@@ -7,7 +7,7 @@ use crate::autobahn::{self, ADAPTERS};
 use crate::child;
 use crate::failure::{Failure, Result, fail};
 use crate::workspace::Workspace;
-use crate::{browser, dependencies, interop, linear, rfc, unsafety};
+use crate::{browser, dependencies, interop, linear, proxies, rfc, unsafety, vanish};
 
 const HELP: &str = "\
 Run what continuous integration runs, up to the first step that fails.
@@ -20,7 +20,7 @@ With STEPs, only those, in their usual order.
 ";
 
 /// The crates with features, each of which must build alone.
-const LIBRARIES: [&str; 4] = ["websans", "websans-dial", "websans-std", "websans-tokio"];
+const LIBRARIES: [&str; 5] = ["websans", "websans-dial", "websans-std", "websans-tokio", "websans-tower"];
 
 const NO_STD: &str = "proof-nostd/Cargo.toml";
 /// Is in a workspace of its own, as its peers are, which are not built here.
@@ -56,18 +56,21 @@ fn steps() -> Vec<Step> {
         Step::new("no-std", "the core runs without the standard library", no_std),
         Step::new("dependencies", "the core and compression depend on what they may", dependencies::check),
         Step::new("unsafe", "unsafe is where it may be", unsafety::check),
-        Step::new("rfc", "every requirement of RFC 6455 and RFC 7692 has a test", rfc::check),
+        Step::new("rfc", "every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test", rfc::check),
         Step::new("linear", "instruction counts grow in step with input", linear::check),
     ];
+    steps.push(Step::new("vanish", "clients that vanish are found dead in time", vanish::check));
     for adapter in ADAPTERS {
         let name = format!("autobahn-{}", adapter.name);
-        let about = format!("Autobahn testsuite against both sides of {}", adapter.name);
+        let about = format!("Autobahn testsuite against {} of {}", adapter.sides(), adapter.name);
         steps.push(Step::new(&name, &about, move |workspace| autobahn::check(workspace, adapter)));
         let name = format!("autobahn-{}-tls", adapter.name);
-        let about = format!("Autobahn testsuite against both sides of {} through TLS", adapter.name);
+        let about = format!("Autobahn testsuite against {} of {} through TLS", adapter.sides(), adapter.name);
         steps.push(Step::new(&name, &about, move |workspace| autobahn::check_tls(workspace, adapter)));
     }
     steps.push(Step::new("interop", "exchanges with implementations of other languages", interop::check));
+    let proxies = "the sample app behind nginx, HAProxy, systemd and beside Node";
+    steps.push(Step::new("proxies", proxies, proxies::check));
     steps.push(Step::new("browser", "the sample app in Chromium", browser::check));
     steps
 }

@@ -42,10 +42,10 @@ Usage: cargo xtask autobahn --adapter NAME --role server|client [OPTION...]
        cargo xtask autobahn --url ws://HOST:PORT [OPTION...]
        cargo xtask autobahn --program PATH --role server|client [OPTION...]
 
-  --adapter NAME     an adapter of this workspace (std, tokio)
+  --adapter NAME     an adapter of this workspace (std, tokio, tower)
   --role ROLE        the side it takes
   --tls              through TLS; without --cases, those in which that makes a difference
-  --all              every adapter in both roles, and through TLS; writes autobahn/RESULTS.md
+  --all              every adapter in each of its roles, and through TLS; writes autobahn/RESULTS.md
   --url URL          a server that already runs
   --program PATH     any program that takes the arguments autobahn/README.md tells
   --cases PATTERN    only these cases, such as 6.4.* or 7.1.6; may be repeated
@@ -86,19 +86,19 @@ pub(crate) fn command(workspace: &Workspace, arguments: &mut lexopt::Parser) -> 
     judge(&subjects, results)
 }
 
-/// One adapter in both roles, as a step of `cargo xtask test`.
+/// One adapter in each of its roles, as a step of `cargo xtask test`.
 pub(crate) fn check(workspace: &Workspace, adapter: &'static Adapter) -> Result {
     let cases = adapter.tested.iter().map(|&pattern| pattern.to_owned()).collect();
-    both_roles(workspace, adapter, false, &Options { cases, ..Options::default() })
+    every_role(workspace, adapter, false, &Options { cases, ..Options::default() })
 }
 
-/// Some cases against one adapter in both roles through TLS, as another such step.
+/// Some cases against one adapter in each of its roles through TLS, as another such step.
 pub(crate) fn check_tls(workspace: &Workspace, adapter: &'static Adapter) -> Result {
-    both_roles(workspace, adapter, true, &Options::default())
+    every_role(workspace, adapter, true, &Options::default())
 }
 
-fn both_roles(workspace: &Workspace, adapter: &'static Adapter, tls: bool, options: &Options) -> Result {
-    let subjects = adapter.subjects(tls);
+fn every_role(workspace: &Workspace, adapter: &'static Adapter, tls: bool, options: &Options) -> Result {
+    let subjects: Vec<Subject> = adapter.subjects(tls).collect();
     judge(&subjects, run::all(workspace, &subjects, options)?)
 }
 
@@ -166,7 +166,10 @@ fn parse(arguments: &mut lexopt::Parser) -> Result<Option<(Vec<Subject>, Options
         (true, None, None, None, None) => {
             [false, true].iter().flat_map(|tls| ADAPTERS.iter().flat_map(|a| a.subjects(*tls))).collect()
         }
-        (false, Some(adapter), None, None, Some(role)) => vec![Subject::Adapter { adapter, role, tls }],
+        (false, Some(adapter), None, None, Some(role)) => {
+            let missing = || format!("{} is no {role}", adapter.name);
+            vec![adapter.subject(role, tls).ok_or_else(|| Failure::new(missing()))?]
+        }
         (false, None, Some(program), None, Some(role)) => vec![Subject::Program(program, role)],
         (false, None, None, Some(url), None | Some(Role::Server)) => vec![Subject::Url(url)],
         _ => fail!("say --adapter and --role, --program and --role, --url, or --all; see --help"),
@@ -191,6 +194,7 @@ mod tests {
         assert_eq!(agents("--adapter std --role server"), ["std-server"]);
         assert_eq!(agents("--role client --adapter std"), ["std-client"]);
         assert_eq!(agents("--adapter tokio --role client --tls"), ["tokio-client-tls"]);
+        assert_eq!(agents("--adapter tower --role server"), ["tower-server"]);
         assert_eq!(
             agents("--all"),
             [
@@ -198,10 +202,12 @@ mod tests {
                 "std-client",
                 "tokio-server",
                 "tokio-client",
+                "tower-server",
                 "std-server-tls",
                 "std-client-tls",
                 "tokio-server-tls",
                 "tokio-client-tls",
+                "tower-server-tls",
             ]
         );
         assert_eq!(agents("--url ws://127.0.0.1:9001"), ["url-server"]);
@@ -245,6 +251,7 @@ mod tests {
             "--role server",
             "--adapter none --role server",
             "--adapter std --role peer",
+            "--adapter tower --role client",
             "--all --role server",
             "--url ws://127.0.0.1:1 --role client",
             "--url ws://127.0.0.1:1 --tls",
@@ -258,6 +265,6 @@ mod tests {
             assert!(parsed(line).is_err(), "{line:?}");
         }
         let failure = parsed("--adapter none --role server").err().unwrap().to_string();
-        assert_eq!(failure, "there is no adapter none; there is: std, tokio");
+        assert_eq!(failure, "there is no adapter none; there is: std, tokio, tower");
     }
 }

@@ -11,18 +11,25 @@ use crate::workspace::{Target, Workspace};
 pub(crate) struct Adapter {
     pub(crate) name: &'static str,
     server: &'static str,
-    client: &'static str,
+    /// Middleware is for servers alone.
+    client: Option<&'static str>,
     /// The cases that `cargo xtask test` runs, if not all.
     pub(super) tested: &'static [&'static str],
 }
 
 /// The adapters there are.
 pub(crate) const ADAPTERS: &[Adapter] = &[
-    Adapter { name: "std", server: "std-server", client: "std-client", tested: WITHOUT_MOST_COMPRESSION },
-    Adapter { name: "tokio", server: "tokio-server", client: "tokio-client", tested: &[] },
+    Adapter {
+        name: "std",
+        server: "std-server",
+        client: Some("std-client"),
+        tested: WITHOUT_MOST_COMPRESSION,
+    },
+    Adapter { name: "tokio", server: "tokio-server", client: Some("tokio-client"), tested: &[] },
+    Adapter { name: "tower", server: "tower-server", client: None, tested: WITHOUT_MOST_COMPRESSION },
 ];
 
-/// What one adapter is tested with when another one is tested with everything: all but compression, and of that some cases
+/// What the other adapters are tested with when one is tested with everything: all but compression, and of that some cases
 /// with small, with large and with fragmented messages. Groups 12 and 13 compress 11 GB each way, which takes minutes of a
 /// processor. Whatever the adapter, it is the core that compresses, so the rest of them would say once more what they have
 /// said of the other one.
@@ -45,10 +52,6 @@ pub(crate) enum Role {
     Client,
 }
 
-impl Role {
-    pub(super) const BOTH: [Self; 2] = [Self::Server, Self::Client];
-}
-
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -60,22 +63,36 @@ impl fmt::Display for Role {
 
 impl Adapter {
     /// The program that takes this side.
-    const fn program(&self, role: Role) -> &'static str {
+    const fn program(&self, role: Role) -> Option<&'static str> {
         match role {
-            Role::Server => self.server,
+            Role::Server => Some(self.server),
             Role::Client => self.client,
         }
     }
 
-    /// Both sides of it, through TLS or not.
-    pub(super) fn subjects(&'static self, tls: bool) -> [Subject; 2] {
-        Role::BOTH.map(|role| Subject::Adapter { adapter: self, role, tls })
+    /// One side of it, through TLS or not, if it can take that side.
+    pub(super) fn subject(&'static self, role: Role, tls: bool) -> Option<Subject> {
+        let program = self.program(role)?;
+        Some(Subject::Adapter { adapter: self, role, program, tls })
+    }
+
+    /// Every side of it, through TLS or not.
+    pub(super) fn subjects(&'static self, tls: bool) -> impl Iterator<Item = Subject> {
+        [Role::Server, Role::Client].into_iter().filter_map(move |role| self.subject(role, tls))
+    }
+
+    /// Its sides, in words.
+    pub(crate) const fn sides(&self) -> &'static str {
+        match self.client {
+            Some(_) => "both sides",
+            None => "the server side",
+        }
     }
 }
 
 /// What is tested.
 pub(super) enum Subject {
-    Adapter { adapter: &'static Adapter, role: Role, tls: bool },
+    Adapter { adapter: &'static Adapter, role: Role, program: &'static str, tls: bool },
     Program(PathBuf, Role),
     Url(String),
 }
@@ -95,8 +112,8 @@ impl Subject {
     /// What the suite calls it, which is also the name of its report.
     pub(super) fn agent(&self) -> String {
         match self {
-            Self::Adapter { adapter, role, tls: false } => adapter.program(*role).into(),
-            Self::Adapter { adapter, role, tls: true } => adapter.program(*role).to_owned() + "-tls",
+            Self::Adapter { program, tls: false, .. } => (*program).into(),
+            Self::Adapter { program, tls: true, .. } => format!("{program}-tls"),
             Self::Program(_, role) => format!("program-{role}"),
             Self::Url(_) => "url-server".into(),
         }
@@ -105,8 +122,8 @@ impl Subject {
     /// What people call it.
     pub(super) fn title(&self) -> String {
         match self {
-            Self::Adapter { adapter, role, tls: false } => format!("{} {role}", adapter.name),
-            Self::Adapter { adapter, role, tls: true } => format!("{} {role}, TLS", adapter.name),
+            Self::Adapter { adapter, role, tls: false, .. } => format!("{} {role}", adapter.name),
+            Self::Adapter { adapter, role, tls: true, .. } => format!("{} {role}, TLS", adapter.name),
             Self::Program(path, role) => format!("{} {role}", path.display()),
             Self::Url(url) => url.clone(),
         }
@@ -127,9 +144,9 @@ impl Subject {
             Self::Program(path, role) => {
                 Ok(Built::Program { path: path.clone(), role: *role, certificate: None })
             }
-            Self::Adapter { adapter, role, tls } => {
+            Self::Adapter { role, program, tls, .. } => {
                 let build = |name: &str| workspace.build(PACKAGE, Target::Bin, name);
-                let path = build(adapter.program(*role))?;
+                let path = build(program)?;
                 let certificate = tls.then(|| build("certificate")).transpose()?;
                 Ok(Built::Program { path, role: *role, certificate })
             }

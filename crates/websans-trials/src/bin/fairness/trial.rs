@@ -1,0 +1,125 @@
+//! The trial itself.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::Failure;
+use crate::flood::Flood;
+use crate::quiet::ROUND;
+use crate::server;
+
+/// How many times as long a round trip may take while one client floods.
+const MOST: f64 = 3.0;
+/// Until a flood has begun, or is over.
+const PAUSE: Duration = Duration::from_millis(300);
+
+pub(crate) fn run(clients: usize, rounds: usize) -> Result<(), Failure> {
+    let program = std::env::current_exe()?;
+    let hurried = hurry();
+    // The flooding client goes after the others, one way or the other.
+    let mut after = if hurried { Command::new("chrt") } else { Command::new("nice") };
+    after.args(if hurried { ["--other", "0"] } else { ["-n", "19"] }).arg(&program).arg("flood");
+    if !hurried {
+        println!("at an ordinary priority: what else the machine does counts as the server's");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let address = runtime.block_on(server::start())?;
+    let mut quiet = Process::start(Command::new(program).arg("quiet"), address, &[&clients.to_string()])?;
+    let mut flood = Process::start(&mut after, address, &[])?;
+    println!("{clients} quiet clients, {rounds} rounds of {} s each", ROUND.as_secs());
+    let conditions = [None, Some(Flood::Small), Some(Flood::Large)];
+    let mut results: [Vec<u64>; 3] = Default::default();
+    quiet.ask("warm up")?;
+    for _ in 0..rounds {
+        for (condition, results) in conditions.iter().zip(&mut results) {
+            let name = condition.map_or("nothing", Flood::name);
+            flood.ask(name)?;
+            sleep(PAUSE);
+            flood.ask(name)?; // what came before does not count
+            let times = quiet.ask("go")?;
+            let came = flood.ask("nothing")?;
+            sleep(PAUSE);
+            let mut times: Vec<u64> = times.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+            times.sort_unstable();
+            let (half, most) = (percentile(&times, 50), percentile(&times, 99));
+            let (messages, bytes) = came.split_once(' ').ok_or("no figures of the flood")?;
+            let (messages, bytes): (u64, u64) = (messages.parse()?, bytes.parse()?);
+            println!(
+                "  {name:<8} median {half:>6} us, 99 % within {most:>6} us; {messages:>7} messages, {bytes:>10} bytes"
+            );
+            if condition.is_some_and(|flood| messages < flood.least()) {
+                return Err(
+                    format!("{messages} {name} messages are no flood: the machine is too busy").into()
+                );
+            }
+            results.push(most);
+        }
+    }
+    let [idle, small, large] = results.map(median);
+    for (name, flooded) in [("small", small), ("large", large)] {
+        #[expect(clippy::cast_precision_loss, reason = "microseconds to be compared")]
+        let ratio = flooded as f64 / idle as f64;
+        println!("{name} messages: {flooded} us, {ratio:.2} times {idle} us");
+        if ratio > MOST {
+            return Err(
+                format!("a flood of {name} messages makes others wait {ratio:.2} times as long").into()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Puts this process, and those it will start, before all others, if it may do that. There must be no other thread yet.
+fn hurry() -> bool {
+    let mut chrt = Command::new("chrt");
+    chrt.args(["--fifo", "--pid", "10", &std::process::id().to_string()]);
+    chrt.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// The time within which so many of a hundred are, of sorted ones.
+fn percentile(times: &[u64], percent: usize) -> u64 {
+    times.get((times.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(u64::MAX)
+}
+
+fn median(mut times: Vec<u64>) -> u64 {
+    times.sort_unstable();
+    percentile(&times, 50)
+}
+
+/// This program in another role, which answers each line with one.
+struct Process {
+    child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    fn start(command: &mut Command, address: SocketAddr, arguments: &[&str]) -> Result<Self, Failure> {
+        command.arg(address.to_string()).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = child.stdin.take().ok_or("no input")?;
+        let output = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
+        let mut process = Self { child, input, output };
+        process.answer()?;
+        Ok(process)
+    }
+
+    fn ask(&mut self, line: &str) -> Result<String, Failure> {
+        writeln!(self.input, "{line}")?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<String, Failure> {
+        Ok(self.output.next().ok_or("a process has ended too early")??)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
