@@ -80,8 +80,16 @@ impl<S> Link<S> {
         }
     }
 
-    pub(crate) fn set_observer(&mut self, observer: Observer) {
-        self.rare().observer = Some(observer);
+    /// Adds an observer to those there are.
+    pub(crate) fn add_observer(&mut self, observer: Observer) {
+        let rare = self.rare();
+        rare.observer = Some(match rare.observer.take() {
+            None => observer,
+            Some(first) => Box::new(move |outcome, stats| {
+                first(outcome, stats);
+                observer(outcome, stats);
+            }),
+        });
     }
 
     fn rare(&mut self) -> &mut Rare {
@@ -200,10 +208,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Reads once; `Ready` if that changed anything.
     fn poll_read(&mut self, inbox: &mut Inbox, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         pool::lend_inbox(inbox, &self.conn);
-        let mut buffer = ReadBuf::new(inbox.spare_mut());
+        let spare = inbox.spare_mut();
+        let most = spare.len().min(MAX_MOVE);
+        let mut buffer = ReadBuf::new(&mut spare[..most]);
         match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)) {
             Ok(()) => {
                 let n = buffer.filled().len();
+                spend(n, cx);
                 if n == 0 {
                     self.end_of_input();
                 } else {
@@ -296,36 +307,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Writes what waits, as far as the transport takes it. `Ok(true)`: all of it has left.
     pub(crate) fn write_out(&mut self, both: &mut Context<'_>) -> Result<bool, Error> {
-        while self.conn.wants_write() {
+        loop {
+            let wants_write = self.conn.wants_write();
+            if !wants_write && !self.unflushed {
+                return Ok(true);
+            }
             if self.broken {
                 return Err(broken_pipe());
             }
-            match self.poll_write(both) {
+            let moved = if wants_write { self.poll_write(both) } else { self.poll_unflushed(both) };
+            match moved {
                 Poll::Ready(Ok(())) => {}
                 // The group is being closed: see `poll_read`.
                 Poll::Ready(Err(error)) if Notice::obey(&error, &mut self.conn, self.timer.now()) => {}
                 Poll::Ready(Err(error)) => return self.fail_write(error),
-                Poll::Pending => {
-                    self.conn.note_blocked();
-                    return Ok(false);
-                }
+                Poll::Pending => return Ok(false),
             }
         }
-        if self.unflushed {
-            if self.broken {
-                return Err(broken_pipe());
-            }
-            match Pin::new(&mut self.io).poll_flush(both) {
-                Poll::Ready(Ok(())) => self.let_go(),
-                Poll::Ready(Err(error)) => return self.fail_write(error),
-                Poll::Pending => {
-                    let now = self.timer.now();
-                    self.rare().since.get_or_insert(now);
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
     }
 
     /// The transport has let go all that it had taken.
@@ -342,19 +340,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Err(error.into())
     }
 
+    /// Sees to it that the transport lets go what it has taken.
+    fn poll_unflushed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        match &flushed {
+            Poll::Ready(Ok(())) => self.let_go(),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                let now = self.timer.now();
+                self.rare().since.get_or_insert(now);
+            }
+        }
+        flushed
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outbox = self.conn.outbox();
+        let next = (&mut *outbox).take(MAX_MOVE);
         let mut slices = [IoSlice::new(&[]); 16];
-        let filled = outbox.chunks_vectored(&mut slices);
+        let filled = next.chunks_vectored(&mut slices);
         let io = Pin::new(&mut self.io);
         let written = match slices.get(..filled) {
             Some(slices @ [_, _, ..]) if io.is_write_vectored() => io.poll_write_vectored(cx, slices),
-            _ => io.poll_write(cx, outbox.chunk()),
+            _ => io.poll_write(cx, next.chunk()),
         };
+        // That the turn is over says nothing of the transport.
+        if written.is_pending() && coop::has_budget_remaining() {
+            self.conn.note_blocked();
+        }
         match ready!(written) {
             Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Ok(n) => {
-                outbox.advance(n);
+                spend(n, cx);
+                self.conn.outbox().advance(n);
                 self.let_go();
                 self.unflushed = true;
                 self.conn.wake(self.timer.now());
@@ -439,6 +457,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         send: impl FnOnce(&mut Connection) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         Ok(send(&mut self.conn)?)
+    }
+}
+
+/// Most bytes that are read or written at once: what the kernel copies meanwhile keeps a thread from all else.
+const MAX_MOVE: usize = 64 << 10;
+
+/// Bytes that count as much as one step of a task's turn, of which tokio allows 128: a connection with much to say, in few and large
+/// messages, lets others have their turn after an eighth of a megabyte.
+const STEP: usize = 1 << 10;
+
+/// Takes the bytes that were moved from what is left of the turn. The transport ends it, which asks before it does anything.
+fn spend(bytes: usize, cx: &mut Context<'_>) {
+    for _ in 0..bytes / STEP {
+        match coop::poll_proceed(cx) {
+            Poll::Ready(step) => step.made_progress(),
+            Poll::Pending => break,
+        }
     }
 }
 

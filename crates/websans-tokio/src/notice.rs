@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::Weak;
 
 use websans::{Close, CloseCode, Connection, Outcome, Timestamp};
 
@@ -12,9 +12,9 @@ const REASON: &str = "server is going down";
 /// Asks the connection to close with 1001 and to tell how it ended.
 ///
 /// It travels as the payload of an [`io::Error`], the one thing that a stream of any type can hand up: so connections over
-/// other streams need nothing for it, neither room nor a look.
+/// other streams need nothing for it, neither room nor a look. Whoever keeps such an error keeps nothing else.
 #[derive(Debug)]
-pub(crate) struct Notice(Arc<dyn Ended>);
+pub(crate) struct Notice(Weak<dyn Ended>);
 
 /// Who wants to know how a connection ended.
 pub(crate) trait Ended: fmt::Debug + Send + Sync {
@@ -22,7 +22,7 @@ pub(crate) trait Ended: fmt::Debug + Send + Sync {
 }
 
 impl Notice {
-    pub(crate) fn error(to: Arc<dyn Ended>) -> io::Error {
+    pub(crate) fn error(to: Weak<dyn Ended>) -> io::Error {
         io::Error::other(Self(to))
     }
 
@@ -32,7 +32,7 @@ impl Notice {
         conn.wake(now);
         // A connection that is closing already goes on with that.
         let _ = conn.close_with(Close::new(CloseCode::GOING_AWAY, REASON));
-        if let Some(outcome) = conn.outcome() {
+        if let (Some(outcome), Some(to)) = (conn.outcome(), to.upgrade()) {
             to.ended(outcome);
         }
         true

@@ -280,9 +280,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Calls `observer` when the connection is dropped, both halves of it if it was split: with how it ended, `None` if it was
     /// let go before it had, and with its counters. For logs and metrics, which need not be told by each way out of the
-    /// application. There is one observer; it must not block.
+    /// application. Of several observers each is called; none may block.
     pub fn on_drop(&mut self, observer: impl FnOnce(Option<&Outcome>, &Stats) + Send + Sync + 'static) {
-        self.link.set_observer(Box::new(observer));
+        self.link.add_observer(Box::new(observer));
     }
 
     /// The subprotocol that was agreed on.

@@ -17,7 +17,8 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
     type Rejection = NotUpgradable;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotUpgradable> {
-        parts.extensions.remove().ok_or_else(|| NotUpgradable::of(parts))
+        // Left where it is, for whoever looks after a middleware that only looks.
+        parts.extensions.get().cloned().ok_or_else(|| NotUpgradable::of(parts))
     }
 }
 
@@ -26,7 +27,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Upgrade {
     type Rejection = NotUpgradable;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, NotUpgradable> {
-        match parts.extensions.remove() {
+        match parts.extensions.get().cloned() {
             None if asked(parts) => Err(NotUpgradable::of(parts)),
             found => Ok(found),
         }

@@ -54,7 +54,7 @@ pub struct Details {
     id: u64,
     path: Box<str>,
     version: http::Version,
-    origin: Option<http::HeaderValue>,
+    origin: Option<Box<[u8]>>,
 }
 
 impl Details {
@@ -64,7 +64,8 @@ impl Details {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             path: request.uri.path().into(),
             version: request.version,
-            origin: request.headers.get(http::header::ORIGIN).cloned(),
+            // Copied: a value of a header keeps all that was read with it, for as long as the connection lives.
+            origin: request.headers.get(http::header::ORIGIN).map(|origin| origin.as_bytes().into()),
         }
     }
 
@@ -89,7 +90,7 @@ impl Details {
     /// The page that asked, as it was sent; `None` for who is no browser.
     #[must_use]
     pub fn origin(&self) -> Option<&[u8]> {
-        self.origin.as_ref().map(http::HeaderValue::as_bytes)
+        self.origin.as_deref()
     }
 }
 

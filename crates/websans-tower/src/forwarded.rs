@@ -66,13 +66,16 @@ fn parameter<'h>(element: &'h str, name: &str) -> Option<Option<&'h str>> {
     let mut found = None;
     for pair in split(element, ';').map(str::trim).filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=')?;
+        let value = match value.strip_prefix('"') {
+            Some(quoted) => quoted.strip_suffix('"')?,
+            None => value,
+        };
         if !key.eq_ignore_ascii_case(name) {
             continue;
         }
-        let value = match value.strip_prefix('"') {
-            Some(quoted) => quoted.strip_suffix('"').filter(|inner| !inner.contains(['"', '\\']))?,
-            None => value,
-        };
+        if value.contains(['"', '\\']) {
+            return None;
+        }
         if found.replace(value).is_some() {
             return None;
         }
@@ -146,7 +149,15 @@ mod tests {
         for proto in ["ftp", "", "https;"] {
             assert_eq!(endpoint(Forwarded::XForwarded, &[("x-forwarded-proto", proto)]), None, "{proto:?}");
         }
-        for line in ["host", "host=a;host=b", r#"host="a"#, r#"host="a\"b""#, "proto=gopher", "for=x, "] {
+        for line in [
+            "host",
+            "host=a;host=b",
+            r#"host="a"#,
+            r#"host="a\"b""#,
+            r#"for="x;host=evil.example"#,
+            "proto=gopher",
+            "for=x, ",
+        ] {
             assert_eq!(endpoint(Forwarded::Rfc7239, &[("forwarded", line)]), None, "{line:?}");
         }
     }

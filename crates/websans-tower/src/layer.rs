@@ -7,6 +7,7 @@ use tower_layer::Layer;
 use websans_tokio::Group;
 
 use crate::event::Log;
+use crate::linger::Lingering;
 use crate::options::Options;
 use crate::service::WebSocketService;
 use crate::sockets::Sockets;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) group: Group,
     pub(crate) log: Log,
+    pub(crate) lingering: Lingering,
 }
 
 impl WebSocketLayer {
@@ -35,7 +37,7 @@ impl WebSocketLayer {
     pub fn new(options: Options) -> Self {
         let group = Group::new(options.most);
         let log = Log::new(options.listener.clone());
-        Self { shared: Arc::new(Shared { options, group, log }) }
+        Self { shared: Arc::new(Shared { options, group, log, lingering: Lingering::default() }) }
     }
 
     /// The connections that are opened through this layer and its clones.

@@ -30,21 +30,29 @@
 //!     .layer(websockets);
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:5000").await?;
-//! let shutdown = {
+//! let end = tokio::spawn({
 //!     let sockets = sockets.clone();
 //!     async move {
 //!         ctrl_c.await;
-//!         sockets.close_all(); // 1001 to all
+//!         sockets.shutdown(Duration::from_secs(10)).await // 1001 to all; after 10 s the rest is cut off
 //!     }
-//! };
-//! axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
-//! sockets.shutdown(Duration::from_secs(10)).await; // waits for them
+//! });
+//! let served = axum::serve(listener, app).with_graceful_shutdown(async move { sockets.closing().await });
+//! let served = tokio::spawn(served.into_future());
+//! println!("{}", end.await?);
+//! // Requests under way. axum would wait for ever for a client that has vanished.
+//! let _ = tokio::time::timeout(Duration::from_secs(5), served).await;
 //! # Ok(()) }
 //! ```
 //!
+//! Route by [`any`](https://docs.rs/axum/latest/axum/routing/fn.any.html), not by `get`: over HTTP/2 the method is CONNECT.
+//!
 //! The HTTP server beneath must offer upgrades: `axum::serve` does, and
 //! [`hyper_util::server::conn::auto::Builder::serve_connection_with_upgrades`] does. Over HTTP/2 it must announce extended
-//! CONNECT besides (`enable_connect_protocol`), as `axum::serve` does with the feature `http2`.
+//! CONNECT besides (`enable_connect_protocol`), as `axum::serve` does with the feature `http2`. All WebSockets of an HTTP/2 connection
+//! share its window: with hyper's defaults, which `axum::serve` has, a handler that does not read what its client sends holds up all
+//! others of that client after 1 MiB. A server of its own can set `initial_connection_window_size` to a multiple of
+//! `initial_stream_window_size`, and time-outs besides, as the sample app does.
 //!
 //! The pages of [`guide`] tell what to know about proxies and about networks that fall silent.
 //!
@@ -70,6 +78,7 @@ mod forwarded;
 pub mod guide;
 mod handshake;
 mod layer;
+mod linger;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod opening;

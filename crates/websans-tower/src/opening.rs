@@ -83,15 +83,17 @@ impl Waiting {
     }
 
     fn open(self, upgraded: Result<hyper::upgrade::Upgraded, UpgradeError>) -> Result<Socket, UpgradeError> {
-        let Self { ticket: Ticket { member, .. }, config, negotiated, entry, .. } = self;
+        let Self { ticket: Ticket { member, version, .. }, config, negotiated, entry, .. } = self;
         let io = upgraded.inspect_err(|error| entry.note(Event::NotOpened(error)))?;
-        let io = Upgraded::new(member.guard(TokioIo::new(io)));
+        let io = Upgraded::new(member.guard(TokioIo::new(io)), version);
         // What the client has sent behind its request comes first out of the stream.
         let mut socket = WebSocket::from_handshake(io, Role::Server, config, negotiated, &[]);
-        entry.note(Event::Opened(socket.protocol()));
         if entry.is_wanted() {
-            socket.on_drop(move |outcome, stats| entry.note(Event::Closed(outcome, stats)));
+            // First, since the listener may panic at what comes next.
+            let last = entry.clone();
+            socket.on_drop(move |outcome, stats| last.note(Event::Closed(outcome, stats)));
         }
+        entry.note(Event::Opened(socket.protocol()));
         Ok(socket)
     }
 }

@@ -91,7 +91,8 @@ impl Options {
     }
 
     /// Says that all clients come by TLS (`true`), or that none does, for a server that knows it: the scheme of a page's origin must
-    /// then fit. Default: what HTTP/2 or a trusted proxy tells; HTTP/1.1 tells nothing, and pages of both schemes are taken.
+    /// then fit. A trusted proxy knows better. Default: what HTTP/2 or a trusted proxy tells; HTTP/1.1 tells nothing, and pages of both
+    /// schemes are taken.
     pub fn secure(mut self, secure: impl Into<Option<bool>>) -> Self {
         self.secure = secure.into();
         self

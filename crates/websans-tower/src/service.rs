@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use http::header::CONNECTION;
@@ -17,9 +17,10 @@ use websans_tokio::handshake::HandshakeError;
 use crate::event::{Entry, Event};
 use crate::handshake::{Kind, Lines};
 use crate::layer::Shared;
+use crate::linger::Lingering;
 use crate::opening::UpgradeError;
 use crate::response::{ResponseBody, own, refusal, sentence};
-use crate::upgrade::{Ticket, Upgrade};
+use crate::upgrade::{Handshake, Mark, Ticket, Upgrade};
 
 /// A service with the middleware before it: what [`WebSocketLayer`](crate::WebSocketLayer) makes.
 #[derive(Clone)]
@@ -67,7 +68,7 @@ impl<S> WebSocketService<S> {
         match parts.extensions.remove::<OnUpgrade>() {
             Some(on_upgrade) => {
                 let (sender, leaves) = oneshot::channel();
-                let ticket = Ticket { on_upgrade, leaves, member };
+                let ticket = Ticket { on_upgrade, leaves, member, version: parts.version };
                 Verdict::Good(Upgrade::new(kind, parts, ticket, &self.shared, entry), sender)
             }
             // Neither layer's options can be left out, and there is one handshake.
@@ -123,6 +124,9 @@ where
         let entry = self.shared.log.entry(&parts);
         let verdict = self.judge(kind, &mut parts, &entry);
         if let Some(answer) = self.answer(&verdict, parts.version) {
+            if let (Kind::Upgrade, Some(on_upgrade)) = (kind, parts.extensions.remove()) {
+                self.shared.lingering.end(on_upgrade);
+            }
             match verdict {
                 Verdict::Refused(error) => entry.note(Event::Refused(error)),
                 Verdict::NoPlace => entry.note(Event::NoPlace),
@@ -133,8 +137,10 @@ where
         }
         let mut pending = None;
         if let Verdict::Good(upgrade, leaves) = verdict {
+            let (version, handshake) = (parts.version, upgrade.handshake());
+            let lingering = self.shared.lingering.clone();
+            pending = Some(Pending { kind, version, handshake, leaves: Some(leaves), lingering });
             parts.extensions.insert(upgrade);
-            pending = Some(Pending { kind, leaves });
         }
         ResponseFuture::service(self.inner.call(Request::from_parts(parts, body)), pending)
     }
@@ -148,24 +154,51 @@ impl<S: fmt::Debug> fmt::Debug for WebSocketService<S> {
 
 /// A good handshake that the service answers. Dropped, no response accepts it.
 ///
-/// hyper hands an HTTP/1.1 connection over when its last response has left, whatever that was. So it is judged here whether the
-/// response is the one that accepts, or another that the service, or a layer around it, has put in its place.
+/// hyper hands an HTTP/1.1 connection over when its last response has left, and a stream of HTTP/2 with any success, whatever the
+/// response was. So it is judged here whether it is the one that accepts, or another that the service, or a layer around it, has put in
+/// its place.
 struct Pending {
     kind: Kind,
-    leaves: oneshot::Sender<()>,
+    version: Version,
+    handshake: Weak<Handshake>,
+    leaves: Option<oneshot::Sender<()>>,
+    lingering: Lingering,
 }
 
 impl Pending {
-    fn judge<R>(self, response: &mut Response<R>) {
+    /// The response that is to leave.
+    fn judge<R>(mut self, mut response: Response<R>) -> Response<ResponseBody<R>> {
         let accepts = match self.kind {
             Kind::Upgrade => response.status() == StatusCode::SWITCHING_PROTOCOLS,
             Kind::Connect => response.status().is_success(),
         };
-        if accepts {
-            let _ = self.leaves.send(()); // nobody waits for it if the service speaks another protocol
-        } else if self.kind == Kind::Upgrade {
-            // What the client has sent behind its handshake is nobody's, and must not be taken for another request.
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        let mark: Option<Mark> = response.extensions_mut().remove();
+        if accepts && mark.is_some_and(|mark| mark.is_of(&self.handshake)) {
+            // Nobody waits for it any more if the opening was dropped.
+            let _ = self.leaves.take().map(|leaves| leaves.send(()));
+            return response.map(ResponseBody::service);
+        }
+        match self.kind {
+            Kind::Upgrade => {
+                // What the client has sent behind its handshake is nobody's, and must not be taken for another request.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response.map(ResponseBody::service)
+            }
+            // To the client it would say that its WebSocket is open.
+            Kind::Connect if accepts => {
+                own(sentence(StatusCode::NOT_IMPLEMENTED, self.version, &"nothing here accepts a WebSocket"))
+            }
+            Kind::Connect => response.map(ResponseBody::service),
+        }
+    }
+}
+
+impl Drop for Pending {
+    /// Frees the place, even if somebody still has the [`Upgrade`].
+    fn drop(&mut self) {
+        let ticket = self.handshake.upgrade().and_then(|handshake| handshake.take());
+        if let (Kind::Upgrade, Some(Ticket { on_upgrade, .. })) = (self.kind, ticket) {
+            self.lingering.end(on_upgrade);
         }
     }
 }
@@ -205,11 +238,9 @@ impl<F: Future<Output = Result<Response<R>, E>>, R, E> Future for ResponseFuture
             InnerProj::Service { future, pending } => {
                 let response = ready!(future.poll(cx));
                 let pending = pending.take();
-                Poll::Ready(response.map(|mut response| {
-                    if let Some(pending) = pending {
-                        pending.judge(&mut response);
-                    }
-                    response.map(ResponseBody::service)
+                Poll::Ready(response.map(|response| match pending {
+                    Some(pending) => pending.judge(response),
+                    None => response.map(ResponseBody::service),
                 }))
             }
             // A future that is polled after its end may do anything but break memory.

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -57,7 +57,7 @@ pub struct Upgrade {
     headers: Choice<'static>,
 }
 
-struct Handshake {
+pub(crate) struct Handshake {
     kind: Kind,
     /// As much of the request as its judgement needs, and no body.
     request: Parts,
@@ -71,6 +71,7 @@ pub(crate) struct Ticket {
     /// The response that accepts is leaving; an error if another one is, or none.
     pub(crate) leaves: oneshot::Receiver<()>,
     pub(crate) member: Member,
+    pub(crate) version: Version,
 }
 
 impl Upgrade {
@@ -95,6 +96,10 @@ impl Upgrade {
             headers: Choice::new(),
             handshake: Arc::new(handshake),
         }
+    }
+
+    pub(crate) fn handshake(&self) -> Weak<Handshake> {
+        Arc::downgrade(&self.handshake)
     }
 
     /// Whether `request` is a good handshake, and the service may accept it.
@@ -177,7 +182,8 @@ impl Upgrade {
     /// own. A handler returns nothing, or a `Result` whose error is [noted](crate::Options::on_event); one that never returns needs to
     /// be told its type: `async |socket| -> () { loop { .. } }`.
     ///
-    /// The response is 101, or 200 over HTTP/2, and must leave as it is. If the service, or a layer between it and this one, lets
+    /// The response is 101, or 200 over HTTP/2, and must leave as it is, with its extensions; its body may become another type of an
+    /// empty one. If the service, or a layer between it and this one, lets
     /// another response leave, nothing runs; what layers further out do cannot be seen here, so let none of them refuse what has been
     /// accepted. If the handshake has been accepted before, by a clone, the response is 500 and nothing runs.
     ///
@@ -241,14 +247,14 @@ impl Upgrade {
     }
 
     fn open(&self) -> Result<(Response<Empty<Bytes>>, Opening), UpgradeError> {
-        let Handshake { entry, ticket, .. } = &*self.handshake;
+        let entry = self.handshake.entry.clone();
         let choice = self.headers.clone().protocol(self.protocol()).deflate(self.deflate.clone());
         let accepted = self.handshake.offer()?.answer(&choice)?;
-        let ticket = ticket.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let ticket = ticket.ok_or_else(UpgradeError::taken)?;
-        let response = response(&accepted);
+        let ticket = self.handshake.take().ok_or_else(UpgradeError::taken)?;
+        let mut response = response(&accepted);
+        response.extensions_mut().insert(Mark(self.handshake()));
         let Accepted { negotiated, .. } = accepted;
-        Ok((response, Opening::new(ticket, Arc::clone(&self.config), negotiated, entry.clone())))
+        Ok((response, Opening::new(ticket, Arc::clone(&self.config), negotiated, entry)))
     }
 }
 
@@ -259,7 +265,22 @@ fn response(accepted: &Accepted) -> Response<Empty<Bytes>> {
     response
 }
 
+/// In the extensions of a response: it accepts this handshake.
+#[derive(Clone)]
+pub(crate) struct Mark(Weak<Handshake>);
+
+impl Mark {
+    pub(crate) fn is_of(&self, handshake: &Weak<Handshake>) -> bool {
+        self.0.ptr_eq(handshake)
+    }
+}
+
 impl Handshake {
+    /// Takes what it can be accepted with: nobody else can then.
+    pub(crate) fn take(&self) -> Option<Ticket> {
+        self.ticket.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// What the client offers. It has been found good; it is judged again because what was found lives in the request's headers.
     fn offer(&self) -> Result<Offer<'_>, HandshakeError> {
         self.kind.check(&self.request, self)

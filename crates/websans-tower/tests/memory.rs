@@ -62,7 +62,7 @@ async fn serve() -> (SocketAddr, Sockets) {
 fn open(address: SocketAddr, count: usize, done: oneshot::Sender<Vec<TcpStream>>) {
     let clients = (0..count).map(|_| {
         let mut stream = TcpStream::connect(address).unwrap();
-        let request = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        let request = "GET / HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
         stream.write_all(request.as_bytes()).unwrap();
         let mut head = Vec::new();

@@ -57,11 +57,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
-    let stop = async move {
-        let _ = tokio::signal::ctrl_c().await;
-        println!("{}", sockets.shutdown(Duration::from_secs(5)).await); // 1001 to all, and waits for them
-    };
-    Ok(axum::serve(listener, app).with_graceful_shutdown(stop).await?)
+    let closing = sockets.clone();
+    let served = axum::serve(listener, app).with_graceful_shutdown(async move { closing.closing().await });
+    let served = tokio::spawn(served.into_future());
+    tokio::signal::ctrl_c().await?;
+    println!("{}", sockets.shutdown(Duration::from_secs(5)).await); // 1001 to all, and waits for them
+    // Requests under way. axum would wait for ever for a client that has vanished.
+    let _ = tokio::time::timeout(Duration::from_secs(5), served).await;
+    Ok(())
 }
 
 async fn join(State(room): State<Arc<Room>>, upgrade: Upgrade) -> impl IntoResponse {

@@ -61,11 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Grouped<S> {
     }
 
     /// What the transport says to who writes, unless it makes them wait and there is something else to say.
-    fn heed_blocked(
-        &mut self,
-        written: Poll<io::Result<usize>>,
-        cx: &Context<'_>,
-    ) -> Poll<io::Result<usize>> {
+    fn heed_blocked<T>(&mut self, written: Poll<io::Result<T>>, cx: &Context<'_>) -> Poll<io::Result<T>> {
         if written.is_pending() {
             self.place.wait_writing(cx.waker());
             self.heed_writing()?;
@@ -155,11 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncWrite for Grouped<
         let this = self.get_mut();
         this.check_cut()?;
         let flushed = this.with(|io| io.poll_flush(cx));
-        if flushed.is_pending() {
-            this.place.wait_writing(cx.waker());
-            this.check_cut()?;
-        }
-        flushed
+        this.heed_blocked(flushed, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -85,7 +85,7 @@ impl Group {
 
     /// Closes the group: nobody enters any more, and each connection is closed with 1001 ("going away", [RFC 6455 §7.4.1])
     /// as soon as its owner receives or sends. What the peer sends before its own Close is still delivered; nothing more can be
-    /// sent ([`SendError::Closing`](crate::SendError::Closing)). How many there are.
+    /// sent ([`SendError::Closing`](crate::SendError::Closing)). How many there are that have not been told before.
     ///
     /// [RFC 6455 §7.4.1]: https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
     pub fn close_all(&self) -> u64 {
@@ -97,7 +97,17 @@ impl Group {
     /// # Cancel safety
     /// Dropped, nothing is lost.
     pub async fn closed(&self) {
-        poll_fn(|cx| self.places.poll_empty(cx.waker())).await;
+        let waiting = Waiting::new(&self.places);
+        poll_fn(|cx| self.places.poll_empty(waiting.number, cx.waker())).await;
+    }
+
+    /// Waits until the group is being closed, by whomever.
+    ///
+    /// # Cancel safety
+    /// Dropped, nothing is lost.
+    pub async fn closing(&self) {
+        let waiting = Waiting::new(&self.places);
+        poll_fn(|cx| self.places.poll_closing(waiting.number, cx.waker())).await;
     }
 
     /// [`close_all`](Self::close_all), then waits until all have left, at most for `grace`. The rest is cut off: their streams
@@ -106,10 +116,10 @@ impl Group {
     /// # Cancel safety
     /// Dropped, the connections have been told to close, and none is cut off.
     pub async fn shutdown(&self, grace: Duration) -> Farewell {
-        let open = self.close_all();
+        self.close_all();
         let _ = timeout(grace, self.closed()).await;
         let (closed_cleanly, aborted) = self.cut();
-        Farewell { open, closed_cleanly, aborted }
+        Farewell { open: self.places.told(), closed_cleanly, aborted }
     }
 
     /// Ends the connections that are left. How many of all that were told to close did so cleanly, and how many were cut off.
@@ -118,11 +128,29 @@ impl Group {
     }
 }
 
+/// Who waits; no longer when dropped.
+struct Waiting<'p> {
+    places: &'p Places,
+    number: u64,
+}
+
+impl<'p> Waiting<'p> {
+    fn new(places: &'p Places) -> Self {
+        Self { places, number: places.number() }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.places.forget(self.number);
+    }
+}
+
 /// What became of the connections of a group that was closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Farewell {
-    /// Connections that were open when it began.
+    /// Connections that were open when they were told to close.
     pub open: u64,
     /// Those of them that closed cleanly, with a Close each way.
     pub closed_cleanly: u64,
@@ -144,7 +172,8 @@ pub struct Member {
 }
 
 impl Member {
-    /// The stream of a WebSocket, which keeps the place and carries the word to close to the connection above it.
+    /// The stream of a WebSocket, which keeps the place and carries the word to close to the connection above it. A handshake that is
+    /// still under way when the group is closed fails with an error of the transport.
     #[must_use]
     pub fn guard<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(self, io: S) -> Grouped<S> {
         self.place.hand_out();

@@ -24,12 +24,14 @@ struct Open {
     next: u64,
     /// Weak: what holds a place is the connection itself.
     places: HashMap<u64, Weak<Place>>,
-    /// Of those that were told to close.
+    /// Connections that were told to close.
+    told: u64,
+    /// Those of them that did so cleanly.
     closed_cleanly: u64,
     /// No more are taken.
     closing: bool,
-    /// Wait for the last one to go.
-    wakers: Vec<Waker>,
+    /// Who waits for what becomes of all, by a number of their own.
+    waiting: HashMap<u64, Waker>,
 }
 
 /// A connection's place, taken until the last holder is dropped: on every way out, whoever owns the connection by then.
@@ -102,30 +104,64 @@ impl Places {
         self.lock().closing
     }
 
-    /// Tells all connections to close. How many there are that the application has and that are not over.
+    /// Tells all connections to close. How many there are that the application has, that are not over, and that did not know.
     pub(crate) fn go_away(&self) -> u64 {
-        self.lock().closing = true;
+        let woken = {
+            let mut open = self.lock();
+            open.closing = true;
+            mem::take(&mut open.waiting)
+        };
+        woken.into_values().for_each(Waker::wake);
         let mut count = 0;
         for place in self.all() {
-            if place.handed_out.load(Ordering::Relaxed) && !place.over.load(Ordering::Relaxed) {
-                place.counted.store(true, Ordering::Relaxed);
+            let open = place.handed_out.load(Ordering::Relaxed) && !place.over.load(Ordering::Relaxed);
+            if open && !place.counted.swap(true, Ordering::Relaxed) {
                 count += 1;
             }
             place.enter_phase(GOING);
         }
+        self.lock().told += count;
         count
     }
 
-    /// Waits until there are none.
-    pub(crate) fn poll_empty(&self, waker: &Waker) -> Poll<()> {
+    /// A number to wait by.
+    pub(crate) fn number(&self) -> u64 {
         let mut open = self.lock();
-        if open.places.is_empty() {
+        open.next += 1;
+        open.next
+    }
+
+    /// Waits, as `number`, until there are none.
+    pub(crate) fn poll_empty(&self, number: u64, waker: &Waker) -> Poll<()> {
+        self.poll_for(|open| open.places.is_empty(), number, waker)
+    }
+
+    /// Waits, as `number`, until they are told to close.
+    pub(crate) fn poll_closing(&self, number: u64, waker: &Waker) -> Poll<()> {
+        self.poll_for(|open| open.closing, number, waker)
+    }
+
+    fn poll_for(&self, come: impl Fn(&Open) -> bool, number: u64, waker: &Waker) -> Poll<()> {
+        let mut open = self.lock();
+        if come(&open) {
             return Poll::Ready(());
         }
-        if !open.wakers.iter().any(|known| known.will_wake(waker)) {
-            open.wakers.push(waker.clone());
-        }
+        open.waiting
+            .entry(number)
+            .and_modify(|known| known.clone_from(waker))
+            .or_insert_with(|| waker.clone());
         Poll::Pending
+    }
+
+    /// Waits no longer.
+    pub(crate) fn forget(&self, number: u64) {
+        let forgotten = self.lock().waiting.remove(&number);
+        drop(forgotten); // outside of the lock: it may run anything
+    }
+
+    /// How many connections have been told to close.
+    pub(crate) fn told(&self) -> u64 {
+        self.lock().told
     }
 
     /// Ends the connections that are left. How many of all that were told to close did so cleanly, and how many were cut off.
@@ -189,7 +225,7 @@ impl Place {
 
     /// What is to be said to the connection.
     pub(crate) fn notice(self: &Arc<Self>) -> io::Error {
-        Notice::error(Arc::<Self>::clone(self))
+        Notice::error(Arc::downgrade(self) as Weak<Self>)
     }
 
     /// Wakes who reads, by `waker`, when there is something new to know. Look again afterwards: it may have come before.
@@ -235,8 +271,8 @@ impl Drop for Place {
         if *self.counted.get_mut() && *self.clean.get_mut() {
             open.closed_cleanly += 1;
         }
-        let woken = if open.places.is_empty() { mem::take(&mut open.wakers) } else { Vec::new() };
+        let woken = if open.places.is_empty() { mem::take(&mut open.waiting) } else { HashMap::new() };
         drop(open);
-        woken.into_iter().for_each(Waker::wake);
+        woken.into_values().for_each(Waker::wake);
     }
 }

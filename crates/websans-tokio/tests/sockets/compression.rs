@@ -393,8 +393,9 @@ fn a_long_message_passes_in_bounded_memory() {
     });
     assert!(counts(client.stats())[1] < (LEN / 5) as u64);
     println!("both ends of {LEN} bytes: at most {} bytes at once", allocated.bytes_max);
-    // Both contexts, 414 KiB, and what both ends hold of the message.
-    assert!(allocated.bytes_max < 1 << 20, "{} bytes", allocated.bytes_max);
+    // Both contexts, 414 KiB, and what both ends hold of the message: an outbox of 256 KiB that is filled again while the transport
+    // takes it takes up to twice as much.
+    assert!(allocated.bytes_max < 3 << 19, "{} bytes", allocated.bytes_max);
 }
 
 /// A typed end for us, 1009 for the peer, and what came before is delivered.

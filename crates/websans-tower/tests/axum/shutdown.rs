@@ -56,7 +56,7 @@ async fn all_are_told_and_waited_for() {
     assert_eq!(stream.rest().await, []);
     soon(&mut app.task).await.unwrap().unwrap();
     let farewell = sockets.shutdown(Duration::from_secs(10)).await;
-    assert_eq!((farewell.open, farewell.aborted), (0, 0));
+    assert_eq!((farewell.open, farewell.closed_cleanly, farewell.aborted), (2, 2, 0));
     // The TCP connection has ended in order.
     soon(client.driver).await.unwrap().unwrap();
 }

@@ -40,6 +40,10 @@ pub enum OriginPolicy {
     /// [`Endpoint::secure`] says so. A server behind a proxy that terminates TLS may not know the scheme: then
     /// both are taken, each on its default port if `Host` names none, else on the port that it names. List
     /// the origins to tell the two apart, and where a proxy rewrites `Host`.
+    ///
+    /// A server that answers to every name can be had by any page whose owner lets a name of theirs point to it (DNS
+    /// rebinding): `Host` and `Origin` then name the same host. On a loopback or in a private network, list the
+    /// origins.
     #[default]
     SameHost,
     /// Every page of the web. For public services that act for no user.
