@@ -54,9 +54,16 @@ impl NotUpgradable {
 
 const NO_LAYER: &str = "this handshake has not come through a WebSocketLayer that serves its path";
 
+const NO_CONNECT: &str =
+    "this is a WebSocket endpoint: send CONNECT with :protocol websocket (RFC 8441 section 4)";
+
 impl fmt::Display for NotUpgradable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.asked { f.write_str(NO_LAYER) } else { HandshakeError::NotUpgrade.fmt(f) }
+        match self {
+            Self { asked: true, .. } => f.write_str(NO_LAYER),
+            Self { version, .. } if *version >= Version::HTTP_2 => f.write_str(NO_CONNECT),
+            _ => HandshakeError::NotUpgrade.fmt(f),
+        }
     }
 }
 

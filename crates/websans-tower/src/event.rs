@@ -36,7 +36,7 @@ impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => write!(f, "refused: {error}"),
-            Self::NoPlace => f.write_str("refused: all places are taken"),
+            Self::NoPlace => f.write_str("refused: all places are taken, or the server goes down"),
             Self::Opened(None) => f.write_str("opened"),
             Self::Opened(Some(protocol)) => write!(f, "opened for {protocol}"),
             Self::NotOpened(error) => write!(f, "not opened: {error}"),

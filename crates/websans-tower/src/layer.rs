@@ -17,6 +17,9 @@ use crate::sockets::Sockets;
 /// A response that refuses a handshake has the [`HandshakeError`](crate::HandshakeError) among its extensions, for layers around this
 /// one. [`Options::on_event`] hears of it too.
 ///
+/// Layers that may refuse a request, to have it authenticated say, belong inside of this one (with `Router::layer`: added before it), or
+/// before the handler accepts. A refusal further out comes too late: the connection has been accepted by then.
+///
 /// Clones, and the services that they make, share one set of connections: [`sockets`](Self::sockets).
 #[derive(Clone)]
 pub struct WebSocketLayer {

@@ -1,6 +1,6 @@
 //! WebSocket ([RFC 6455]) as [tower] middleware, over HTTP/1.1 and HTTP/2 ([RFC 8441]).
 //!
-//! [`WebSocketLayer`] judges each opening handshake before the service beneath sees it: a broken one is answered 400 or 426, a
+//! [`WebSocketLayer`] judges each opening handshake before the service beneath sees it: a broken one is answered 400 or 426 (405 for another method, 505 for HTTP/1.0), a
 //! page of a foreign origin 403, one too many 503. A good one goes on to the service with an [`Upgrade`] in its extensions, by
 //! which the service accepts it. Everything else passes through untouched.
 //!
@@ -58,7 +58,8 @@
 //!
 //! # Features
 //! * `axum`: [`Upgrade`] as an extractor.
-//! * `tracing`: a span for each connection, with an event when it is opened, when it ends, and when it is refused.
+//! * `tracing`: a span for each connection, with an event when it is opened, when it ends, when it is refused, and when its handler
+//!   fails.
 //! * `metrics`: numbers by the crate `metrics`. Gauge: `websans_connections_open`. Counters: `websans_connections_opened_total`,
 //!   `websans_connections_not_opened_total`, `websans_handshakes_refused_total` by `status`,
 //!   `websans_connections_closed_total` by `ending` (`clean`, `unclean`, `dropped`), `websans_handlers_failed_total` by `how`

@@ -114,7 +114,9 @@ impl Options {
         self
     }
 
-    /// Every limit and time-out of the connections. Default [`Config::default`].
+    /// Every limit and time-out of the connections. Default [`Config::default`]. Those of the opening handshake (`max_head`,
+    /// `max_headers`, `handshake_within`) are not among them: it is the HTTP server that reads it, and hyper's builders have limits and
+    /// time-outs for that.
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
         self.config = config.into();
         self

@@ -90,10 +90,12 @@ impl<S> WebSocketService<S> {
             Verdict::NoPlace => {
                 let after = self.shared.options.retry_after;
                 let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
+                let closing = self.shared.group.is_closing();
+                let why = if closing { "the server is going down" } else { "all places are taken" };
                 let mut answer = sentence(
                     StatusCode::SERVICE_UNAVAILABLE,
                     version,
-                    &"all places are taken: try again later",
+                    &format_args!("{why}: try again later"),
                 );
                 answer.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
                 own(answer)

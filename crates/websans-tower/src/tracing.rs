@@ -1,6 +1,6 @@
 //! The feature `tracing`: a span for each connection, events for what happens to it.
 
-use ::tracing::{Span, debug, info, info_span, warn};
+use ::tracing::{Span, info, info_span, warn};
 use websans_tokio::Stats;
 
 use crate::event::{Details, Event};
@@ -13,19 +13,22 @@ pub(crate) fn span(details: &Details) -> Span {
 pub(crate) fn note(event: Event<'_>) {
     match event {
         Event::Refused(error) => info!(status = error.http_status(), reason = %error, "refused"),
-        Event::NoPlace => info!(status = 503, reason = "all places are taken", "refused"),
-        Event::Opened(protocol) => info!(protocol, "opened"),
-        Event::NotOpened(error) => warn!(%error, "not opened"),
-        Event::Closed(outcome, stats) => {
-            let outcome = outcome.map(tracing_display);
-            let Stats { messages_received, messages_sent, bytes_received, bytes_sent, .. } = *stats;
-            info!(outcome, messages_received, messages_sent, bytes_received, bytes_sent, "closed");
+        Event::NoPlace => {
+            info!(status = 503, reason = "all places are taken, or the server goes down", "refused")
         }
-        Event::HandlerFailed(error) => debug!(%error, "the handler failed"),
+        Event::Opened(protocol) => info!(protocol, "opened"),
+        // Whoever goes away at the right moment can bring these about: no reason to be alarmed.
+        Event::NotOpened(error) => info!(%error, "not opened"),
+        Event::Closed(outcome, stats) => {
+            let outcome =
+                outcome.map_or_else(|| "dropped before it was closed".to_owned(), ToString::to_string);
+            let Stats { messages_received, messages_sent, bytes_received, bytes_sent, .. } = *stats;
+            info!(
+                outcome = display(outcome),
+                messages_received, messages_sent, bytes_received, bytes_sent, "closed"
+            );
+        }
+        Event::HandlerFailed(error) => info!(%error, "the handler failed"),
         Event::HandlerPanicked => warn!("the handler panicked"),
     }
-}
-
-fn tracing_display<T: std::fmt::Display>(value: T) -> ::tracing::field::DisplayValue<T> {
-    ::tracing::field::display(value)
 }

@@ -187,6 +187,8 @@ impl Upgrade {
     /// another response leave, nothing runs; what layers further out do cannot be seen here, so let none of them refuse what has been
     /// accepted. If the handshake has been accepted before, by a clone, the response is 500 and nothing runs.
     ///
+    /// In a handler of axum that returns its `Response`, `into_response()` makes one of it.
+    ///
     /// # Panics
     /// Outside of a tokio runtime, as [`tokio::spawn`].
     pub fn accept<F, Fut, R>(self, handler: F) -> Response<Empty<Bytes>>
@@ -309,6 +311,10 @@ impl fmt::Debug for Upgrade {
 }
 
 /// What a handler may return: nothing, or a `Result`, whose error is noted.
+#[diagnostic::on_unimplemented(
+    message = "a handler returns nothing, or a `Result` whose error converts into `Box<dyn Error + Send + Sync>`",
+    note = "one that never returns needs to be told its type: `async |socket| -> () {{ loop {{ .. }} }}`"
+)]
 pub trait Conclusion {
     /// What went wrong, if anything did.
     fn failure(self) -> Option<Box<dyn StdError + Send + Sync>>;

@@ -86,12 +86,14 @@ async fn each_connection_has_a_span_with_what_happens_to_it() {
                 "INFO message=closed outcome=closed cleanly (1000): done messages_received=1 messages_sent=1 \
                  bytes_received=23 bytes_sent=15 {span}"
             ),
-            format!("DEBUG message=the handler failed error=the transport failed: out of luck {span}"),
+            format!("INFO message=the handler failed error=the transport failed: out of luck {span}"),
             format!(
                 "INFO message=refused status=403 reason=pages of this origin may not connect \
                  (RFC 6455 section 10.2) {span}"
             ),
-            format!("INFO message=refused status=503 reason=\"all places are taken\" {span}"),
+            format!(
+                "INFO message=refused status=503 reason=\"all places are taken, or the server goes down\" {span}"
+            ),
         ]
     );
 }
