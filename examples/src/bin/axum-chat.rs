@@ -7,8 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::response::{Html, IntoResponse};
-use axum::{Router, extract::State, routing};
+use axum::{Router, extract::State, response::Html, response::IntoResponse, routing};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use websans_tower::{
@@ -62,8 +61,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let served = tokio::spawn(served.into_future());
     tokio::signal::ctrl_c().await?;
     println!("{}", sockets.shutdown(Duration::from_secs(5)).await); // 1001 to all, and waits for them
-    // Requests under way. axum would wait for ever for a client that has vanished.
-    let _ = tokio::time::timeout(Duration::from_secs(5), served).await;
+    let _ = tokio::time::timeout(Duration::from_secs(5), served).await; // requests under way
     Ok(())
 }
 

@@ -80,7 +80,7 @@ fn violations_are_told() {
         assert_eq!(rest[2..4], 1007u16.to_be_bytes());
         let mut page = Raw { stream: server.stream() };
         page.stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-        assert!(page.head().starts_with("HTTP/1.1 400 "), "no upgrade was asked for");
+        assert!(page.head().starts_with("HTTP/1.1 426 "), "no upgrade was asked for");
         let mut noise = Raw { stream: server.stream() };
         noise.stream.write_all(b"hello there\r\n\r\n").unwrap();
         assert!(noise.head().starts_with("HTTP/1.1 400 "), "no HTTP");
