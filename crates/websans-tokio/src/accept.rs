@@ -11,6 +11,7 @@ use websans::handshake::HandshakeError;
 use websans::handshake::server::{Acceptor, Choice, Handshake, Request, Response};
 use websans::{Config, Role};
 
+use crate::drain::drain;
 use crate::error::Error;
 use crate::socket::WebSocket;
 use crate::timer::Timer;
@@ -214,7 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         }
         self.write(&out).await?;
         // To close with unread bytes would reset the connection before the answer has been read.
-        let _ = timeout(LINGER, self.drain()).await;
+        let _ = timeout(LINGER, drain(&mut self.io)).await;
         Ok(())
     }
 
@@ -240,18 +241,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
             self.io.flush().await
         };
         timeout(self.config.handshake_within, written).await.map_err(|_| io::ErrorKind::TimedOut)?
-    }
-
-    /// Ends our side and throws away what still comes, in bounded amount.
-    async fn drain(&mut self) -> io::Result<()> {
-        self.io.shutdown().await?;
-        let mut scratch = [0; 1024];
-        for _ in 0..1024 {
-            if self.io.read(&mut scratch).await? == 0 {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 

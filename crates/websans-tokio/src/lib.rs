@@ -40,6 +40,7 @@
 
 mod accept;
 mod connect;
+mod drain;
 mod error;
 mod group;
 #[cfg(feature = "h2")]
@@ -62,6 +63,7 @@ mod waiting;
 
 pub use accept::{Incoming, accept, accept_with};
 pub use connect::{connect, handshake};
+pub use drain::drain;
 pub use error::Error;
 pub use group::{Farewell, Group, Grouped, Member};
 pub use message::{MessageReader, MessageWriter, Parts, Source};

@@ -17,7 +17,7 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
     type Rejection = NotUpgradable;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotUpgradable> {
-        // Left where it is, for whoever looks after a middleware that only looks.
+        // Left where it is: this may be a middleware that only looks.
         parts.extensions.get().cloned().ok_or_else(|| NotUpgradable::of(parts))
     }
 }
@@ -74,12 +74,10 @@ impl IntoResponse for NotUpgradable {
         if self.asked {
             return sentence(StatusCode::INTERNAL_SERVER_ERROR, self.version, &NO_LAYER).map(Body::from);
         }
-        let mut response =
-            refusal::<Body>(&HandshakeError::NotUpgrade.response(), self.version).map(Body::new);
         if self.version >= Version::HTTP_2 {
             // HTTP/2 has no Upgrade, without which 426 says nothing.
-            *response.status_mut() = StatusCode::BAD_REQUEST;
+            return sentence(StatusCode::BAD_REQUEST, self.version, &self).map(Body::from);
         }
-        response
+        refusal::<Body>(&HandshakeError::NotUpgrade.response(), self.version).map(Body::new)
     }
 }

@@ -1,8 +1,8 @@
 //! WebSocket ([RFC 6455]) as [tower] middleware, over HTTP/1.1 and HTTP/2 ([RFC 8441]).
 //!
-//! [`WebSocketLayer`] judges each opening handshake before the service beneath sees it: a broken one is answered 400 or 426 (405 for another method, 505 for HTTP/1.0), a
-//! page of a foreign origin 403, one too many 503. A good one goes on to the service with an [`Upgrade`] in its extensions, by
-//! which the service accepts it. Everything else passes through untouched.
+//! [`WebSocketLayer`] judges each opening handshake before the service beneath sees it: a broken one is answered 400 or 426 (405 for
+//! another method, 505 for HTTP/1.0), a page of a foreign origin 403, one too many 503. A good one goes on to the service with an
+//! [`Upgrade`] in its extensions, by which the service accepts it. Everything else passes through untouched.
 //!
 #![cfg_attr(feature = "axum", doc = "```")]
 #![cfg_attr(not(feature = "axum"), doc = "```ignore")]

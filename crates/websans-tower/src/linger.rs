@@ -1,22 +1,19 @@
 //! [`Lingering`]: connections of HTTP/1.1 whose handshake was refused, until the client has read why.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
+use websans_tokio::drain;
 
 /// Most at once: beyond it, connections are dropped.
 const MOST: usize = 64;
 /// How long the end of a client is waited for.
 const WITHIN: Duration = Duration::from_millis(500);
-/// Reads of 4 KiB: most of what a client may still have sent.
-const READS: usize = 256;
 
 /// Connections of HTTP/1.1 whose handshake was refused, until the client has read why.
 ///
@@ -39,24 +36,13 @@ impl Lingering {
         runtime.spawn(async move {
             let _ = timeout(WITHIN, async {
                 if let Ok(io) = on_upgrade.await {
-                    let _ = end(&mut TokioIo::new(io)).await; // it ends either way
+                    let _ = drain(&mut TokioIo::new(io)).await; // it ends either way
                 }
             })
             .await;
             drop(guest);
         });
     }
-}
-
-async fn end(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
-    io.shutdown().await?;
-    let mut scratch = vec![0; 4096];
-    for _ in 0..READS {
-        if io.read(&mut scratch).await? == 0 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// One of those that are counted.

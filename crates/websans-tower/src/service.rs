@@ -29,13 +29,11 @@ pub struct WebSocketService<S> {
     shared: Arc<Shared>,
 }
 
-/// What becomes of a handshake.
-enum Verdict {
+/// Why a handshake does not go on.
+enum Denial {
     Refused(HandshakeError),
     NoPlace,
     NoUpgrade(UpgradeError),
-    /// And whom to tell that the response that accepts it leaves.
-    Good(Upgrade, oneshot::Sender<()>),
 }
 
 impl<S> WebSocketService<S> {
@@ -48,46 +46,42 @@ impl<S> WebSocketService<S> {
         &self.inner
     }
 
-    /// Judges a handshake, which goes on if it is good.
-    fn judge(&self, kind: Kind, parts: &mut Parts, entry: &Entry) -> Verdict {
+    /// Judges a handshake. It goes on if it is good; the sender is to be told that the response that accepts it leaves.
+    fn judge(
+        &self,
+        kind: Kind,
+        parts: &mut Parts,
+        entry: &Entry,
+    ) -> Result<(Upgrade, oneshot::Sender<()>), Denial> {
         let Shared { options, group, .. } = &*self.shared;
-        let lines = Lines(&parts.headers);
-        if let Err(error) = kind.check(parts, &lines) {
-            return Verdict::Refused(error);
-        }
+        kind.check(parts, &Lines(&parts.headers)).map_err(Denial::Refused)?;
         let mut direct = kind.endpoint(parts);
         direct.secure = options.secure.or(direct.secure);
         let endpoint = options.forwarded.endpoint(direct, &parts.headers);
-        if let Err(error) = options.origins.check(parts, endpoint) {
-            return Verdict::Refused(error);
-        }
-        let Some(member) = group.enter() else {
-            return Verdict::NoPlace;
-        };
+        options.origins.check(parts, endpoint).map_err(Denial::Refused)?;
+        let member = group.enter().ok_or(Denial::NoPlace)?;
         // Last, since it takes from the request what a service beneath could use.
-        match parts.extensions.remove::<OnUpgrade>() {
-            Some(on_upgrade) => {
-                let (sender, leaves) = oneshot::channel();
-                let ticket = Ticket { on_upgrade, leaves, member, version: parts.version };
-                Verdict::Good(Upgrade::new(kind, parts, ticket, &self.shared, entry), sender)
-            }
+        let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
             // Neither layer's options can be left out, and there is one handshake.
-            None if parts.extensions.get::<Upgrade>().is_some() => Verdict::NoUpgrade(UpgradeError::nested()),
-            None => Verdict::NoUpgrade(UpgradeError::unavailable()),
-        }
+            let nested = parts.extensions.get::<Upgrade>().is_some();
+            let error = if nested { UpgradeError::nested() } else { UpgradeError::unavailable() };
+            return Err(Denial::NoUpgrade(error));
+        };
+        let (sender, leaves) = oneshot::channel();
+        let ticket = Ticket { on_upgrade, leaves, member, version: parts.version };
+        Ok((Upgrade::new(kind, parts, ticket, &self.shared, entry), sender))
     }
 
     /// The answer to a handshake that does not go on.
-    fn answer<R>(&self, verdict: &Verdict, version: Version) -> Option<Response<ResponseBody<R>>> {
-        Some(match verdict {
-            Verdict::Good(..) => return None,
-            Verdict::Refused(error) => {
+    fn answer<R>(&self, denial: &Denial, version: Version) -> Response<ResponseBody<R>> {
+        match denial {
+            Denial::Refused(error) => {
                 let mut answer = refusal(&error.response(), version);
                 // For layers around this one, which may know more of the client: a log, say.
                 answer.extensions_mut().insert(*error);
                 answer
             }
-            Verdict::NoPlace => {
+            Denial::NoPlace => {
                 let after = self.shared.options.retry_after;
                 let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
                 let closing = self.shared.group.is_closing();
@@ -100,8 +94,8 @@ impl<S> WebSocketService<S> {
                 answer.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
                 own(answer)
             }
-            Verdict::NoUpgrade(error) => own(sentence(StatusCode::INTERNAL_SERVER_ERROR, version, error)),
-        })
+            Denial::NoUpgrade(error) => own(sentence(StatusCode::INTERNAL_SERVER_ERROR, version, error)),
+        }
     }
 }
 
@@ -124,27 +118,29 @@ where
         };
         let (mut parts, body) = request.into_parts();
         let entry = self.shared.log.entry(&parts);
-        let verdict = self.judge(kind, &mut parts, &entry);
-        if let Some(answer) = self.answer(&verdict, parts.version) {
-            if let (Kind::Upgrade, Some(on_upgrade)) = (kind, parts.extensions.remove()) {
-                self.shared.lingering.end(on_upgrade);
+        let (upgrade, leaves) = match self.judge(kind, &mut parts, &entry) {
+            Ok(good) => good,
+            Err(denial) => {
+                if let (Kind::Upgrade, Some(on_upgrade)) = (kind, parts.extensions.remove()) {
+                    self.shared.lingering.end(on_upgrade);
+                }
+                match &denial {
+                    Denial::Refused(error) => entry.note(Event::Refused(*error)),
+                    Denial::NoPlace => entry.note(Event::NoPlace),
+                    Denial::NoUpgrade(error) => entry.note(Event::NotOpened(error)),
+                }
+                return ResponseFuture::refused(self.answer(&denial, parts.version));
             }
-            match verdict {
-                Verdict::Refused(error) => entry.note(Event::Refused(error)),
-                Verdict::NoPlace => entry.note(Event::NoPlace),
-                Verdict::NoUpgrade(error) => entry.note(Event::NotOpened(&error)),
-                Verdict::Good(..) => {}
-            }
-            return ResponseFuture::refused(answer);
-        }
-        let mut pending = None;
-        if let Verdict::Good(upgrade, leaves) = verdict {
-            let (version, handshake) = (parts.version, upgrade.handshake());
-            let lingering = self.shared.lingering.clone();
-            pending = Some(Pending { kind, version, handshake, leaves: Some(leaves), lingering });
-            parts.extensions.insert(upgrade);
-        }
-        ResponseFuture::service(self.inner.call(Request::from_parts(parts, body)), pending)
+        };
+        let pending = Pending {
+            kind,
+            version: parts.version,
+            handshake: upgrade.handshake(),
+            leaves: Some(leaves),
+            lingering: self.shared.lingering.clone(),
+        };
+        parts.extensions.insert(upgrade);
+        ResponseFuture::service(self.inner.call(Request::from_parts(parts, body)), Some(pending))
     }
 }
 

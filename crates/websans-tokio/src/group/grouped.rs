@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 use super::place::Place;
+use crate::drain::drain;
 
 /// The stream of a connection that belongs to a [`Group`](super::Group).
 ///
@@ -92,22 +93,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Drop for Grouped<S> {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (Some(mut io), place) = (self.io.take(), Arc::clone(&self.place)) else { return };
         runtime.spawn(async move {
-            let _ = timeout(LINGER, end(&mut io)).await;
+            let _ = timeout(LINGER, drain(&mut io)).await;
             drop(place);
         });
     }
-}
-
-/// Ends our side and throws away what still comes, in bounded amount.
-pub(crate) async fn end(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
-    io.shutdown().await?;
-    let mut scratch = [0; 1024];
-    for _ in 0..1024 {
-        if io.read(&mut scratch).await? == 0 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncRead for Grouped<S> {

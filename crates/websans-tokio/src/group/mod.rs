@@ -14,7 +14,6 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 pub use grouped::Grouped;
-pub(crate) use grouped::end;
 pub(crate) use place::Place;
 use place::Places;
 

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use websans::handshake::server::Response;
 
-use crate::group::end;
+use crate::drain::drain;
 
 /// Answers 503, to so many at once.
 pub(super) struct Refusals {
@@ -47,7 +47,7 @@ impl Refusals {
             let _ = timeout(WITHIN, async {
                 // The request is not waited for. To close with it unread would reset the connection, so it is read after.
                 stream.write_all(&answer).await?;
-                end(&mut stream).await
+                drain(&mut stream).await
             })
             .await;
         });

@@ -109,6 +109,11 @@ async fn who_asks_for_a_page_is_told_what_this_is() {
     let (response, _) = Http2::connect(app.address).await.ask(request).await.unwrap();
     assert_eq!(response.status(), 400);
     assert!(!response.headers().contains_key("upgrade"));
+    let text = response.into_body().data().await.unwrap().unwrap();
+    assert_eq!(
+        text,
+        "this is a WebSocket endpoint: send CONNECT with :protocol websocket (RFC 8441 section 4)\n"
+    );
 }
 
 #[tokio::test]
