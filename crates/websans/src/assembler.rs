@@ -153,8 +153,10 @@ impl Assembler {
         let room = self.bytes.len().saturating_sub(self.len);
         if room < most.min(step / 2) {
             let end = self.len.saturating_add(most.min(self.len.max(step)));
-            self.bytes.reserve_exact(end.saturating_sub(self.bytes.len()));
-            self.bytes.resize(end, 0);
+            // What a peer can make us ask for must not be able to end the process.
+            if self.bytes.try_reserve_exact(end.saturating_sub(self.bytes.len())).is_ok() {
+                self.bytes.resize(end, 0);
+            }
         }
         let end = self.bytes.len().min(self.len.saturating_add(most));
         self.bytes.get_mut(self.len..end).unwrap_or_default()
@@ -167,7 +169,8 @@ impl Assembler {
         let all = self.len.saturating_add(most);
         let next = self.len.saturating_add(step);
         if all <= 8 * INFLATE_STEP && self.bytes.capacity() < next && next >= all / 8 {
-            self.bytes.reserve_exact(all.saturating_sub(self.bytes.len()));
+            // `room` tries with less.
+            let _ = self.bytes.try_reserve_exact(all.saturating_sub(self.bytes.len()));
         }
     }
 
@@ -201,6 +204,11 @@ impl Assembler {
             return Ok(());
         }
         self.bytes.truncate(self.len);
+        let reserved = self.bytes.try_reserve(payload.len());
+        // What is twice as long may be too long, and this not.
+        reserved
+            .or_else(|_| self.bytes.try_reserve_exact(payload.len()))
+            .map_err(|_| ProtocolError::OutOfMemory)?;
         self.bytes.extend_from_slice(payload);
         self.keep(payload.len(), last)
     }
@@ -247,6 +255,9 @@ impl Assembler {
         let room = self.room(step, most);
         let end = room.len().min(largest);
         let room = room.get_mut(..end).unwrap_or_default();
+        if room.is_empty() {
+            return Err(ProtocolError::OutOfMemory);
+        }
         let before = slice.len();
         let (n, more) = match inflating.decode.decode(&mut slice, last, room)? {
             Decoded::Drained(n) => (n.min(room.len()), false),

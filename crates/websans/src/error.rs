@@ -53,6 +53,9 @@ pub enum ProtocolError {
     /// A compressed message inflated to more than
     /// [`Config::max_inflate_ratio`](crate::Config::max_inflate_ratio) times its length (§10.4).
     InflateRatio,
+    /// No memory could be had for a message within all limits (§10.4). Not the peer's fault, but 1009 is what it is told:
+    /// the message is too big to be processed.
+    OutOfMemory,
 }
 
 impl ProtocolError {
@@ -61,7 +64,7 @@ impl ProtocolError {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
-            Self::MessageTooBig | Self::UnproductiveDeflate | Self::InflateRatio => {
+            Self::MessageTooBig | Self::UnproductiveDeflate | Self::InflateRatio | Self::OutOfMemory => {
                 CloseCode::MESSAGE_TOO_BIG
             }
             Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
@@ -92,13 +95,17 @@ impl ProtocolError {
             Self::InvalidDeflate => "compressed message does not inflate (RFC 7692 section 7.2.2)",
             Self::UnproductiveDeflate => "compressed message has no content (RFC 6455 section 10.4)",
             Self::InflateRatio => "message exceeds the ratio limit of compression (RFC 6455 section 10.4)",
+            Self::OutOfMemory => "no memory for the message (RFC 6455 section 10.4)",
         }
     }
 }
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the peer broke the protocol: {}", self.reason())
+        match self {
+            Self::OutOfMemory => f.write_str(self.reason()),
+            _ => write!(f, "the peer broke the protocol: {}", self.reason()),
+        }
     }
 }
 

@@ -135,6 +135,11 @@ impl Inbox {
     /// The bytes in it mean nothing. A message that was lent is forgotten.
     pub fn spare_mut(&mut self) -> &mut [u8] {
         self.forget();
+        if self.reads_into_place() && self.assembler.room(self.next_read as usize, self.remaining).is_empty()
+        {
+            // No memory. The bytes are read elsewhere, and fail where they are to be gathered, if there is none then.
+            self.remaining = 0;
+        }
         if self.reads_into_place() {
             return self.assembler.room(self.next_read as usize, self.remaining);
         }
@@ -151,7 +156,7 @@ impl Inbox {
     pub fn filled(&mut self, n: usize) {
         self.forget();
         if self.reads_into_place() {
-            self.direct = n.min(self.assembler.room(self.next_read as usize, self.remaining).len());
+            self.direct = n.min(self.assembler.room(0, self.remaining).len());
             return;
         }
         let room = self.buffer.len() - self.end;
