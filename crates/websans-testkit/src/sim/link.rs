@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use websans::Timestamp;
 
-use super::plan::{Fault, Habits, Plan};
+use super::plan::{Fault, Habits, Lie, Plan};
 use crate::dice::Dice;
 
 /// One direction.
@@ -26,6 +26,8 @@ pub(super) struct Link {
     ends_after: Option<usize>,
     /// Nothing arrives between these.
     stall: Option<(Timestamp, Timestamp)>,
+    /// After how many bytes it carries something else than was written.
+    lie: Option<(usize, Lie)>,
     reader_gone: bool,
     /// Both directions break now.
     pub(super) breaks: bool,
@@ -45,13 +47,15 @@ impl Link {
             breaks_after: None,
             ends_after: None,
             stall: None,
+            lie: None,
             reader_gone: false,
             breaks: false,
         };
-        match plan.fault {
-            Fault::Reset { link: broken, after } if broken == from => link.breaks_after = Some(after),
-            Fault::HalfClose { link: broken, after } if broken == from => link.ends_after = Some(after),
-            Fault::Stall { links, at, until } if links[from] => link.stall = Some((at, until)),
+        match &plan.fault {
+            Fault::Reset { link: broken, after } if *broken == from => link.breaks_after = Some(*after),
+            Fault::HalfClose { link: broken, after } if *broken == from => link.ends_after = Some(*after),
+            Fault::Stall { links, at, until } if links[from] => link.stall = Some((*at, *until)),
+            Fault::Lie { link: liar, after, lie } if *liar == from => link.lie = Some((*after, lie.clone())),
             _ => {}
         }
         link
@@ -82,8 +86,12 @@ impl Link {
         if let Some(after) = self.ends_after.filter(|&after| self.carried >= after) {
             kept = after.saturating_sub(before);
         }
-        let mut rest = &bytes[..kept];
-        self.flying += kept;
+        let mut bytes = bytes[..kept].to_vec();
+        if let Some((after, lie)) = self.lie.take_if(|(after, _)| *after < before + kept) {
+            lie.tell(&mut bytes, after - before);
+        }
+        let mut rest = &bytes[..];
+        self.flying += rest.len();
         while !rest.is_empty() {
             let len =
                 if dice.chance(60) { rest.len() } else { dice.between(1, rest.len().min(self.habits.piece)) };
@@ -154,9 +162,11 @@ impl Link {
     /// Reads up to `out.len()` bytes.
     pub(super) fn read(&mut self, out: &mut [u8]) -> usize {
         let n = out.len().min(self.arrived.len());
-        for (to, from) in out.iter_mut().zip(self.arrived.drain(..n)) {
-            *to = from;
-        }
+        let (front, back) = self.arrived.as_slices();
+        let of_front = n.min(front.len());
+        out[..of_front].copy_from_slice(&front[..of_front]);
+        out[of_front..n].copy_from_slice(&back[..n - of_front]);
+        self.arrived.drain(..n);
         n
     }
 

@@ -18,7 +18,7 @@ use crate::dice::Dice;
 use link::Link;
 use peer::Peer;
 
-pub use plan::{Command, Fault, Habits, Plan, Reader, Speaker, millis};
+pub use plan::{Command, Fault, Habits, Lie, Plan, Reader, Speaker, millis};
 pub use trace::{Entry, Side, Trace, What};
 
 /// A message, as it was accepted for sending or received.
@@ -45,6 +45,12 @@ pub struct Ended {
     pub wrote: Vec<u8>,
     /// The Pongs that nobody asked it for.
     unasked: Vec<Vec<u8>>,
+    /// All that it read, if not all of it was what the other wrote.
+    heard: Option<Vec<u8>>,
+    /// Whether it was short of memory.
+    scarce: bool,
+    /// Whether its application had begun to close.
+    closing: bool,
     /// Whether it was skipping the rest of a message when it ended.
     skipping: bool,
 }
@@ -68,11 +74,57 @@ pub struct Run {
 /// If anything is found that must not be.
 #[must_use]
 pub fn run(plan: Plan) -> Run {
-    let mut world = World::new(plan);
+    run_in(plan, Memory::default())
+}
+
+/// Plays a plan in a memory that can be short.
+///
+/// # Panics
+/// As [`run`].
+#[must_use]
+pub fn run_in(plan: Plan, memory: Memory) -> Run {
+    let mut world = World::new(plan, memory);
     while world.peers.iter().any(|peer| !peer.is_gone()) {
         world.step();
     }
     world.finish()
+}
+
+/// Plays a plan for so many steps at most, and weighs both connections as they are then.
+///
+/// # Panics
+/// As [`run`], and if one holds more than it may.
+pub fn weigh(plan: Plan, memory: Memory, steps: usize) {
+    let mut world = World::new(plan, memory);
+    for _ in 0..steps {
+        if world.peers.iter().all(Peer::is_gone) {
+            break;
+        }
+        world.step();
+    }
+    let [client, server] = &world.peers;
+    let most = [client.most_memory(server), server.most_memory(client)];
+    for (peer, most) in world.peers.iter_mut().zip(most) {
+        let what = format!("{peer:?}");
+        let weight = peer.weigh();
+        assert!(weight <= most, "{weight} bytes are held, more than {most}, after {steps} steps by {what}");
+    }
+}
+
+/// The memory of a simulation: of the process, if it has an allocator that can tell. Without, it is never short and
+/// weighs nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// From now on only small allocations succeed, or all.
+    pub limit: fn(bool),
+    /// Bytes that are allocated.
+    pub live: fn() -> usize,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { limit: |_| {}, live: || 0 }
+    }
 }
 
 /// Most steps of one run: a run that takes more spins.
@@ -96,11 +148,11 @@ struct World {
 }
 
 impl World {
-    fn new(plan: Plan) -> Self {
+    fn new(plan: Plan, memory: Memory) -> Self {
         let now = Timestamp::from_nanos(0);
         let last_command =
             plan.speakers.iter().flat_map(|s| s.script.last()).map(|&(at, _)| at).max().unwrap_or(now);
-        let peers = [Side::Client, Side::Server].map(|side| Peer::new(side, &plan, now));
+        let peers = [Side::Client, Side::Server].map(|side| Peer::new(side, &plan, memory, now));
         let links = [0, 1].map(|from| Link::new(from, &plan));
         let dice = Dice::new(plan.seed);
         let trace = Trace::default();
@@ -169,13 +221,14 @@ impl World {
     }
 }
 
+/// What happened, if it ends in a panic.
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let line = "-".repeat(72);
             eprintln!("{line}\n{}\n{}", self.plan, self.trace.end(60));
             eprintln!("client: {:?}\nserver: {:?}", self.peers[0], self.peers[1]);
-            eprintln!("run it alone with WEBSANS_SEED={}\n{line}", self.plan.seed);
+            eprintln!("run it alone with cargo xtask simulate --seed {}\n{line}", self.plan.seed);
         }
     }
 }

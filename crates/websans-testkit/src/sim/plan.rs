@@ -6,6 +6,7 @@ use core::time::Duration;
 use websans::{CloseCode, Config, Keepalive, Kind, Reply, Timestamp};
 
 use crate::dice::Dice;
+use crate::wire::{Frame, stream};
 
 /// What an application does.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,6 +39,11 @@ impl Command {
             Self::Ping(bytes) | Self::Pong(bytes) => bytes.len(),
             Self::Close(_) | Self::Abort | Self::Pause(_) | Self::Park => 0,
         }
+    }
+
+    /// Whether it sends a message, or a part of one.
+    fn is_data(&self) -> bool {
+        self.is_whole() || matches!(self, Self::Part(..))
     }
 
     /// Whether it is a message, and not a part of one.
@@ -114,7 +120,7 @@ pub struct Habits {
 }
 
 /// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
     None,
@@ -148,6 +154,64 @@ pub enum Fault {
         /// How far.
         by: Duration,
     },
+    /// What arrives is not what was written: the peer lies.
+    Lie {
+        /// On which link.
+        link: usize,
+        /// After so many bytes.
+        after: usize,
+        /// How.
+        lie: Lie,
+    },
+    /// One end can have no memory for messages that arrive, but for small ones.
+    Scarce {
+        /// Which end: 0 the client, 1 the server.
+        end: usize,
+        /// From when on.
+        at: Timestamp,
+    },
+}
+
+/// What becomes of a stream of frames at some byte of it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Lie {
+    /// Bits of the byte are flipped.
+    Flip(u8),
+    /// These come in between.
+    Insert(Vec<u8>),
+    /// So many bytes are left out.
+    Omit(usize),
+    /// So many bytes come twice.
+    Repeat(usize),
+}
+
+impl Lie {
+    /// Tells it of `bytes`, from the byte `at` on.
+    pub(super) fn tell(&self, bytes: &mut Vec<u8>, at: usize) {
+        let at = at.min(bytes.len());
+        match self {
+            Self::Flip(bits) => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= bits),
+            Self::Insert(more) => drop(bytes.splice(at..at, more.iter().copied())),
+            Self::Omit(n) => drop(bytes.drain(at..bytes.len().min(at + n))),
+            Self::Repeat(n) => {
+                let again = bytes[at..bytes.len().min(at + n)].to_vec();
+                drop(bytes.splice(at..at, again));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Lie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flip(bits) => write!(f, "flip {bits:#010b}"),
+            Self::Insert(bytes) => {
+                write!(f, "insert {}: {:02X?}", bytes.len(), &bytes[..bytes.len().min(40)])
+            }
+            Self::Omit(n) => write!(f, "omit {n}"),
+            Self::Repeat(n) => write!(f, "repeat {n}"),
+        }
+    }
 }
 
 /// All that will happen.
@@ -193,7 +257,7 @@ impl Plan {
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         let mut dice = Dice::new(seed ^ 0x5EED);
-        let deflate = if dice.chance(25) { Some(dice.pick(&[0, 10, 100])) } else { None };
+        let mut deflate = if dice.chance(25) { Some(dice.pick(&[0, 10, 100])) } else { None };
         let calm = dice.chance(50);
         let ends_at = dice.between(0, 8_000);
         let mut speakers = [0, 1].map(|i| speaker(&mut dice, calm, ends_at, i == 1));
@@ -209,6 +273,23 @@ impl Plan {
         }
         let links = [0, 1].map(|_| habits(&mut dice, calm));
         let fault = if calm { Fault::None } else { fault(&mut dice, ends_at) };
+        match &fault {
+            Fault::Lie { .. } => {
+                // What the oracle says of a whole stream is what is expected: it inflates nothing, and has one limit.
+                deflate = None;
+                for speaker in &mut speakers {
+                    speaker.config.max_streamed = speaker.config.max_message;
+                }
+            }
+            Fault::Scarce { end, .. } => {
+                // What it sends itself is its own to bound: an outbox is not asked for more than there is.
+                let speaker = &mut speakers[*end];
+                speaker.config.read_buffer = 2 << 10;
+                speaker.echo = false;
+                speaker.script.retain(|(_, command)| command.len() == 0 && !command.is_data());
+            }
+            _ => {}
+        }
         Self { seed, speakers, links, deflate, fault, calm }
     }
 }
@@ -225,8 +306,10 @@ fn fault(dice: &mut Dice, ends_at: usize) -> Fault {
     let after = dice.pick(&[10, 300, 5_000, 100_000]);
     let (link, after) = (dice.below(2), dice.between(1, after));
     let at = millis(dice.below(ends_at + 100));
-    match dice.below(5) {
+    match dice.below(8) {
         0 => Fault::None,
+        5 | 6 => Fault::Lie { link, after: after - 1, lie: lie(dice, link == 0) },
+        7 => Fault::Scarce { end: link, at },
         1 => Fault::Reset { link, after },
         2 => Fault::HalfClose { link, after },
         3 => {
@@ -235,6 +318,32 @@ fn fault(dice: &mut Dice, ends_at: usize) -> Fault {
             Fault::Stall { links: dice.pick(&[[true, true], [true, false], [false, true]]), at, until }
         }
         _ => Fault::Jump { at, by: Duration::from_secs(dice.between(1, 10_000) as u64) },
+    }
+}
+
+fn lie(dice: &mut Dice, masked: bool) -> Lie {
+    match dice.below(4) {
+        0 => Lie::Flip(1 << dice.below(8)),
+        1 => Lie::Omit(dice.between(1, 20)),
+        2 => Lie::Repeat(dice.between(1, 200)),
+        // Frames, so that the lie is told where it counts; and some noise.
+        _ => {
+            let len = dice.below(20);
+            let payload = dice.bytes(len);
+            let frame = match dice.below(7) {
+                0 => Frame::ping(payload),
+                1 => Frame::close(dice.pick(&[1000, 1005, 1015, 2999, 3000, 5000]), "bye"),
+                2 => Frame::new(dice.pick(&[3, 11, 15]), payload),
+                3 => Frame::continuation(payload),
+                4 => Frame::text(payload).unfinished(),
+                // More than ever comes, and more than there can be.
+                5 => {
+                    return Lie::Insert([&[0x82, if masked { 0xFF } else { 0x7F }][..], &[0x7F; 12]].concat());
+                }
+                _ => return Lie::Insert(payload),
+            };
+            Lie::Insert(stream(&vec![frame; dice.pick(&[1, 1, 50])], masked))
+        }
     }
 }
 

@@ -106,13 +106,23 @@ impl Trace {
     /// A digest (FNV-1a) of all of it.
     #[must_use]
     pub fn hash(&self) -> u64 {
-        let mut hash = 0xCBF2_9CE4_8422_2325;
+        let mut digest = Digest(0xCBF2_9CE4_8422_2325);
         for entry in &self.entries {
-            for byte in entry.to_string().bytes() {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
-            }
+            fmt::write(&mut digest, format_args!("{entry}")).expect("a digest takes anything");
         }
-        hash
+        digest.0
+    }
+}
+
+/// FNV-1a of what is written to it.
+struct Digest(u64);
+
+impl fmt::Write for Digest {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What must be true of a whole run.
 
-use websans::{Cause, Close, CloseCode, Initiator, Kind};
+use websans::{Cause, Close, CloseCode, Initiator, Kind, ProtocolError};
 
 use super::plan::Plan;
 use super::{Ended, Run, Said};
@@ -12,12 +12,58 @@ pub(super) fn check(plan: &Plan, run: &Run) {
     for (i, end) in run.ends.iter().enumerate() {
         let other = &run.ends[1 - i];
         check_wire(plan, &wire[i], end);
-        check_pongs(&wire[i], &wire[1 - i], end);
-        check_order(&wire[i], end, other);
-        check_outcome(end, other);
+        check_fault(end);
+        // What arrived is what was written, unless someone lied.
+        let arrived =
+            end.heard.as_ref().map(|heard| oracle::read(heard, &Rules::of(&plan.speakers[i].config, i == 1)));
+        match &arrived {
+            Some(arrived) => check_lied_to(arrived, end),
+            None => {
+                check_order(&wire[1 - i], other, end);
+                check_outcome(end, other);
+            }
+        }
+        let theirs = &wire[1 - i];
+        let asked: Vec<&Event> = match &arrived {
+            Some(arrived) => arrived.events.iter().collect(),
+            None => theirs.said.events.iter().chain(&theirs.after.events).collect(),
+        };
+        check_pongs(&wire[i], &asked, end);
     }
     if plan.calm {
         check_calm(run);
+    }
+}
+
+/// Who gave the peer up for a fault said so, if a Close could be sent at all.
+fn check_fault(end: &Ended) {
+    let Cause::Protocol(error) = end.outcome.cause else { return };
+    let why = if error == ProtocolError::OutOfMemory { end.scarce } else { end.heard.is_some() };
+    assert!(why, "an honest peer was given up: {error:?}");
+    let idle = end.outcome.sent.as_ref().is_some_and(|close| close.reason == "idle");
+    if !end.closing && !idle {
+        let close = Close::new(error.close_code(), error.reason());
+        assert_eq!(end.outcome.sent, Some(close), "the fault was not told");
+    }
+}
+
+/// What arrived was not what was written: it means what the oracle says.
+fn check_lied_to(arrived: &Meaning, end: &Ended) {
+    let mut messages = arrived.events.iter().filter_map(|event| match event {
+        Event::Message { kind, payload, .. } => {
+            Some(Said { kind: *kind, payload: payload.clone(), skipped: false })
+        }
+        _ => None,
+    });
+    for received in &end.received {
+        assert_same(received, &messages.next().expect("a message that did not arrive was received"));
+    }
+    if let Cause::Protocol(error) = end.outcome.cause {
+        assert_eq!(arrived.end, oracle::End::Failed(error), "another fault was named");
+        assert!(end.skipping || messages.next().is_none(), "a message before the fault was not received");
+    }
+    if let Some(close) = &end.outcome.received {
+        assert_eq!(arrived.events.last(), Some(&Event::Close(content(close))), "not the Close that arrived");
     }
 }
 
@@ -71,10 +117,9 @@ fn check_wire(plan: &Plan, wire: &Wire, end: &Ended) {
     }
 }
 
-/// Pongs answer Pings, in their order, though not each one.
-fn check_pongs(wire: &Wire, other: &Wire, end: &Ended) {
-    let events = other.said.events.iter().chain(&other.after.events);
-    let mut pings = events.filter_map(|event| match event {
+/// Pongs answer the Pings that were heard, in their order, though not each one.
+fn check_pongs(wire: &Wire, heard: &[&Event], end: &Ended) {
+    let mut pings = heard.iter().filter_map(|event| match event {
         Event::Ping(payload) => Some(payload),
         _ => None,
     });

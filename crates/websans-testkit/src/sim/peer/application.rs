@@ -3,7 +3,10 @@
 use core::mem;
 
 use bytes::Bytes;
-use websans::{Close, Connection, Event, Inbox, Kind, Payload, Prepared, Reply, SendError, State, Timestamp};
+use websans::{
+    Close, Connection, Event, Inbox, Kind, Payload, Prepared, ProtocolError, Reply, SendError, State,
+    Timestamp,
+};
 
 use super::super::Said;
 use super::super::plan::{Command, Reader};
@@ -76,6 +79,7 @@ impl Peer {
                 }
             }
             Command::Pause(time) => self.paused = Some(now + time),
+            Command::Close(_) => self.closing = true,
             _ => {}
         }
     }
@@ -105,17 +109,25 @@ impl Peer {
     fn accept(&mut self) {
         let mut bytes = mem::take(&mut self.unread);
         let mut input = &mut bytes[self.looked_at..];
-        let event = self.conn.receive(&mut input).expect("an honest peer breaks no rule");
-        self.backlog = event.is_some();
+        let scarce = self.scarce.is_some_and(|at| at <= self.now);
+        let event = self.conn.receive(&mut input);
+        self.backlog = matches!(event, Ok(Some(_)));
+        let mut failed = event.as_ref().err().copied();
         match event {
-            Some(Event::Part(part)) => {
-                let message = self.inbox.accept(&mut self.conn, part).expect("an honest peer breaks no rule");
-                if let Some(message) = message {
-                    let payload = message.as_bytes().to_vec();
-                    self.received.push(Said { kind: message.kind(), payload, skipped: false });
+            Ok(Some(Event::Part(part))) => {
+                (self.memory.limit)(scarce);
+                let message = self.inbox.accept(&mut self.conn, part);
+                (self.memory.limit)(false);
+                match message {
+                    Ok(Some(message)) => {
+                        let payload = message.as_bytes().to_vec();
+                        self.received.push(Said { kind: message.kind(), payload, skipped: false });
+                    }
+                    Ok(None) => {}
+                    Err(error) => failed = Some(error),
                 }
             }
-            Some(Event::Ping(payload)) if self.conn.config().pong_reply == Reply::WhenAsked => {
+            Ok(Some(Event::Ping(payload))) if self.conn.config().pong_reply == Reply::WhenAsked => {
                 self.due.push_back(Command::Pong(payload.into_owned()));
             }
             _ => {}
@@ -128,6 +140,16 @@ impl Peer {
             self.unread.clear();
             self.looked_at = 0;
         }
+        failed.into_iter().for_each(|error| self.fail(error));
+    }
+
+    /// It is told of a fault: once, and only where there can be one.
+    fn fail(&mut self, error: ProtocolError) {
+        let lacks = self.scarce.is_some_and(|at| at <= self.now) && error == ProtocolError::OutOfMemory;
+        assert!(lacks || self.heard.is_some(), "an honest peer breaks no rule: {error:?}");
+        assert_eq!(self.failed.replace(error), None, "told of another fault");
+        // Of a message that is skipped it is not known whether it was whole.
+        self.hearing = self.hearing.take().filter(|said| said.skipped);
     }
 
     /// One step of an application that lets the inbox read.
@@ -142,9 +164,17 @@ impl Peer {
                 said.skipped = true;
             }
         }
+        (self.memory.limit)(self.scarce.is_some_and(|at| at <= self.now));
         let found =
             if whole { self.inbox.next(&mut self.conn) } else { self.inbox.next_chunk(&mut self.conn) };
-        self.backlog = found.expect("an honest peer breaks no rule");
+        (self.memory.limit)(false);
+        self.backlog = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.fail(error);
+                false
+            }
+        };
         if !self.backlog {
             return;
         }

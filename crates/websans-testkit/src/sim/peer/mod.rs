@@ -6,17 +6,29 @@ use core::{fmt, mem};
 use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
-use websans::{Connection, Hangup, Inbox, Outbox, Outcome, Reply, State, Timestamp};
+use websans::{
+    Config, Connection, Hangup, Inbox, Negotiated, Outbox, Outcome, ProtocolError, Reply, State, Timestamp,
+};
 
 use super::link::Link;
-use super::plan::{Command, Plan, Reader};
+use super::plan::{Command, Fault, Plan, Reader};
 use super::trace::{Side, Trace, What};
-use super::{Ended, Said};
+use super::{Ended, Memory, Said};
 use crate::dice::Dice;
 use crate::{listen, stored};
 
 pub(super) struct Peer {
     side: Side,
+    memory: Memory,
+    /// From when on it can have no memory for messages.
+    scarce: Option<Timestamp>,
+    now: Timestamp,
+    /// All that it has read, if not all of it is true.
+    heard: Option<Vec<u8>>,
+    /// It has been told that its peer broke a rule, or that there is no memory.
+    failed: Option<ProtocolError>,
+    /// The application has begun to close.
+    closing: bool,
     conn: Connection,
     inbox: Inbox,
     reader: Reader,
@@ -51,7 +63,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(side: Side, plan: &Plan, now: Timestamp) -> Self {
+    pub(super) fn new(side: Side, plan: &Plan, memory: Memory, now: Timestamp) -> Self {
         let speaker = plan.speakers[side as usize].clone();
         let role = match side {
             Side::Client => websans::Role::Client(listen::counted_keys()),
@@ -64,8 +76,19 @@ impl Peer {
         });
         let unasked = unasked.collect();
         let (conn, inbox) = websans::open(role, speaker.config, negotiated, now);
+        let scarce = match plan.fault {
+            Fault::Scarce { end, at } if end == side as usize => Some(at),
+            _ => None,
+        };
+        let lied_to = matches!(plan.fault, Fault::Lie { link, .. } if link != side as usize);
         Self {
             side,
+            memory,
+            scarce,
+            now,
+            heard: lied_to.then(Vec::new),
+            failed: None,
+            closing: false,
             conn,
             inbox,
             reader: speaker.reader,
@@ -148,6 +171,7 @@ impl Peer {
         dice: &mut Dice,
         trace: &mut Trace,
     ) {
+        self.now = now;
         // An adapter judges time-outs when it has received what there is, or before, if it likes.
         let early = dice.chance(50);
         if early {
@@ -202,12 +226,7 @@ impl Peer {
     fn check(&mut self, now: Timestamp) {
         let drop = self.conn.hangup() == Hangup::Drop;
         assert!(drop || self.conn.deadline().is_none_or(|at| at > now), "woken in vain: {:?}", self.conn);
-        let config = self.conn.config();
-        // One message of any size goes into an empty outbox, with its headers; answers and Pings come on top.
-        let fragments = self.largest / config.fragment_above.unwrap_or(usize::MAX).max(1);
-        let most = config.max_outbox.max(self.largest + 14 + 5 * (self.largest / 0xFFFF + 1))
-            + (fragments + 20) * 14
-            + 500;
+        let most = self.most_queued();
         let waits = self.conn.outbox().len();
         assert!(waits <= most, "{waits} bytes wait, more than {most}");
         assert_eq!(self.conn.wants_write(), waits > 0);
@@ -220,6 +239,15 @@ impl Peer {
         if self.shut {
             assert_eq!(waits, 0, "something to write after the writing side was shut down");
         }
+    }
+
+    /// One message of any size goes into an empty outbox, with its headers; answers and Pings come on top.
+    fn most_queued(&self) -> usize {
+        let config = self.conn.config();
+        let fragments = self.largest / config.fragment_above.unwrap_or(usize::MAX).max(1);
+        config.max_outbox.max(self.largest + 14 + 5 * (self.largest / 0xFFFF + 1))
+            + (fragments + 20) * 14
+            + 500
     }
 
     fn note_outcome(&mut self, now: Timestamp, trace: &mut Trace) {
@@ -303,12 +331,17 @@ impl Peer {
             let mut buffer = vec![0; back.readable().min(most)];
             let n = back.read(&mut buffer);
             self.unread.extend_from_slice(&buffer);
+            self.heard.iter_mut().for_each(|heard| heard.extend_from_slice(&buffer));
             n
         } else {
+            let scarce = self.scarce.is_some_and(|at| at <= now);
+            (self.memory.limit)(scarce);
             let spare = self.inbox.spare_mut();
+            (self.memory.limit)(false);
             assert!(!spare.is_empty(), "no room to read into though all was looked at");
             let most = most.min(spare.len());
             let n = back.read(&mut spare[..most]);
+            self.heard.iter_mut().for_each(|heard| heard.extend_from_slice(&spare[..n]));
             self.inbox.filled(n);
             n
         };
@@ -322,6 +355,31 @@ impl Peer {
         }
     }
 
+    /// The longest message that it has sent, or begun to.
+    fn longest(&self) -> usize {
+        self.sent.iter().chain(&self.saying).map(|said| said.payload.len()).max().unwrap_or(0)
+    }
+
+    /// What its connection holds at most as things are: the message that it gathers, read buffer and outbox.
+    pub(super) fn most_memory(&self, other: &Self) -> usize {
+        let config = self.conn.config();
+        let limit = usize::try_from(config.max_message).unwrap_or(usize::MAX);
+        // Nobody gathers more than was sent, and who is lied to, no more than the limit.
+        let gathered = if self.heard.is_some() { limit } else { other.longest().min(limit) };
+        // Storage doubles when it grows; an outbox keeps its own until all in it is written.
+        2 * (gathered + config.read_buffer + self.most_queued()) + (16 << 10)
+    }
+
+    /// Lets go of the connection, and says how much memory that gave back.
+    pub(super) fn weigh(&mut self) -> usize {
+        let (conn, inbox) =
+            websans::open(websans::Role::Server, Config::default(), Negotiated::default(), self.now);
+        let old = (mem::replace(&mut self.conn, conn), mem::replace(&mut self.inbox, inbox));
+        let before = (self.memory.live)();
+        drop(old);
+        before.saturating_sub((self.memory.live)())
+    }
+
     pub(super) fn end(&mut self) -> Ended {
         Ended {
             outcome: self.outcome.clone().expect("whoever lets go has an outcome"),
@@ -329,6 +387,9 @@ impl Peer {
             received: mem::take(&mut self.received),
             wrote: mem::take(&mut self.wrote),
             unasked: mem::take(&mut self.unasked),
+            heard: self.heard.take(),
+            scarce: self.scarce.is_some(),
+            closing: self.closing,
             skipping: self.hearing.as_ref().is_some_and(|said| said.skipped),
         }
     }
