@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let arguments: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     match arguments[..] {
         [seed] => println!("{}", sim::run_in(Plan::from_seed(seed), MEMORY).trace),
-        [first, count, step] => play((first..).step_by(step as usize).take(count as usize)),
+        [first, count, step] => play((0..count).map(|i| first + i * step)),
         _ => {
             eprintln!("usage: simulate SEED | FIRST COUNT STEP");
             return ExitCode::FAILURE;

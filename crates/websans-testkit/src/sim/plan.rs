@@ -338,7 +338,9 @@ fn lie(dice: &mut Dice, masked: bool) -> Lie {
                 4 => Frame::text(payload).unfinished(),
                 // More than ever comes, and more than there can be.
                 5 => {
-                    return Lie::Insert([&[0x82, if masked { 0xFF } else { 0x7F }][..], &[0x7F; 12]].concat());
+                    return Lie::Insert(
+                        [&[0x82, if masked { 0xFF } else { 0x7F }][..], &[0x7F; 12]].concat(),
+                    );
                 }
                 _ => return Lie::Insert(payload),
             };
