@@ -24,6 +24,7 @@ mod proxies;
 mod rfc;
 mod simulate;
 mod source;
+mod supply;
 mod test;
 mod unsafety;
 mod vanish;
@@ -45,6 +46,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   proxies       the sample app behind nginx, HAProxy, systemd and beside Node
   rfc           whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test
   simulate      many lives of two connections, each out of a seed
+  supply        what the published crates are made of
   unsafe        how often the source says unsafe
   vanish        clients that vanish from the network without a word
 
@@ -148,6 +150,7 @@ fn run() -> Result {
         "test" => return test::command(&workspace, &mut arguments),
         "autobahn" => return autobahn::command(&workspace, &mut arguments),
         "bench" => return bench::command(&workspace, &mut arguments),
+        "supply" => return supply::command(&workspace, &mut arguments),
         "simulate" => return simulate::command(&workspace, &mut arguments),
         _ => {}
     }

@@ -7,7 +7,9 @@ use crate::autobahn::{self, ADAPTERS};
 use crate::child;
 use crate::failure::{Failure, Result, fail};
 use crate::workspace::Workspace;
-use crate::{browser, dependencies, fairness, interop, linear, proxies, rfc, simulate, unsafety, vanish};
+use crate::{
+    browser, dependencies, fairness, interop, linear, proxies, rfc, simulate, supply, unsafety, vanish,
+};
 
 const HELP: &str = "\
 Run what continuous integration runs, up to the first step that fails.
@@ -55,6 +57,11 @@ fn steps() -> Vec<Step> {
         Step::new("tests", "unit, integration and documentation tests", tests),
         Step::new("no-std", "the core runs without the standard library", no_std),
         Step::new("dependencies", "the core and compression depend on what they may", dependencies::check),
+        Step::new(
+            "supply",
+            "every set of features, the lowest versions, and the archives compile",
+            supply::check,
+        ),
         Step::new("unsafe", "unsafe is where it may be", unsafety::check),
         Step::new("rfc", "every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test", rfc::check),
         Step::new("linear", "instruction counts grow in step with input", linear::check),

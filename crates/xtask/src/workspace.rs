@@ -65,16 +65,37 @@ impl Workspace {
 
     /// The features of a package, except `default`.
     pub(crate) fn features(&self, package: &str) -> Result<Vec<String>> {
-        let mut command = self.cargo(["metadata", "--no-deps", "--format-version", "1"]);
-        let metadata = child::output("cargo metadata", &mut command)?;
-        let metadata: Value =
-            serde_json::from_str(&metadata).doing(|| "cannot read cargo metadata".into())?;
-        let packages = metadata["packages"].as_array().map_or(&[][..], Vec::as_slice);
-        let found = packages.iter().find(|found| found["name"] == package);
+        let metadata = self.metadata()?;
+        let mut packages = packages(&metadata).iter();
+        let found = packages.find(|found| found["name"] == package);
         let features = found.and_then(|found| found["features"].as_object());
         let features = features.ok_or_else(|| Failure::new(format!("there is no package {package}")))?;
         Ok(features.keys().filter(|name| *name != "default").cloned().collect())
     }
+
+    /// The packages that are published.
+    pub(crate) fn published(&self) -> Result<Vec<String>> {
+        let metadata = self.metadata()?;
+        let published = packages(&metadata).iter().filter(|package| package["publish"].is_null());
+        Ok(published.filter_map(|package| Some(package["name"].as_str()?.to_owned())).collect())
+    }
+
+    /// Where cargo builds.
+    pub(crate) fn target(&self) -> Result<PathBuf> {
+        let metadata = self.metadata()?;
+        let target = metadata["target_directory"].as_str();
+        target.map(PathBuf::from).ok_or_else(|| Failure::new("cargo metadata tells no target directory"))
+    }
+
+    fn metadata(&self) -> Result<Value> {
+        let mut command = self.cargo(["metadata", "--no-deps", "--format-version", "1"]);
+        let metadata = child::output("cargo metadata", &mut command)?;
+        serde_json::from_str(&metadata).doing(|| "cannot read cargo metadata".into())
+    }
+}
+
+fn packages(metadata: &Value) -> &[Value] {
+    metadata["packages"].as_array().map_or(&[], Vec::as_slice)
 }
 
 /// The executable that one line of cargo's JSON says was made of target `name`.
