@@ -295,8 +295,8 @@ fn cve_2020_13935_every_call_takes_a_byte() {
 
 /// A session with all kinds of frames, in reads that may be empty, which ends at every offset.
 ///
-/// Fails when `receive` no longer returns at once on empty input (a frame of nothing is then reported twice), and when `eof`
-/// does not end the connection.
+/// Fails when neither `receive` nor `receive_frames` returns at once on empty input (within a frame, nothing is then reported
+/// again and again), and when `eof` does not end the connection.
 #[test]
 fn cve_2021_26423_the_stream_ends_anywhere() {
     watched(|| {

@@ -2,6 +2,7 @@
 //! the id of its row in `exhibits.md`.
 
 mod floods;
+mod frames;
 mod lengths;
 #[path = "../rfc6455/support.rs"]
 mod support;
