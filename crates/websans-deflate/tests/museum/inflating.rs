@@ -63,8 +63,8 @@ fn feed(
 
 /// 10 MiB of zeros in 10 KB under a limit of 64 KiB.
 ///
-/// Fails when `inflate_budget` knows no limit, when `inflate_step` asks for all that is to come at once (`reserve_few` of the
-/// limit times 16), and when `Inflating` counts the bytes it takes for those it gives.
+/// Fails when `inflate_budget` knows no limit, and when `inflate_step` adds the bytes taken to `inflating.inflated`, not those
+/// given.
 #[test]
 fn cve_2018_1000518_a_bomb_costs_the_limit() {
     let bomb = bombs::zeros(10 << 20);

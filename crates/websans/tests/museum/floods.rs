@@ -247,7 +247,7 @@ fn cve_2026_12151_sum_and_number_in_both_roles() {
 
 /// Continuations are limited, but a few without content are a message.
 ///
-/// Fails when `receive.rs` allows no empty fragment, and when it limits neither number nor sum.
+/// Fails when `receive.rs` allows no empty fragment, and when it no longer counts fragments.
 #[test]
 fn cve_2026_42786_limited_but_not_forbidden() {
     let cases: Vec<_> =

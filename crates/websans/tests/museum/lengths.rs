@@ -517,7 +517,7 @@ fn cve_2026_54274_over_the_limit_at_the_header() {
 
 /// Limits of every size, and none: the same as a reading of the RFC that is not ours.
 ///
-/// Fails when `begin_frame` takes a limit of 0 for none, when it ignores `max_fragments` at its largest, and when it compares
+/// Fails when `begin_frame` takes a limit of 0 for none, when it no longer counts fragments, and when it compares
 /// `max_empty_fragments` with `>`.
 #[test]
 fn cve_2026_0716_every_limit_at_its_ends() {
