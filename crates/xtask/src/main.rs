@@ -20,11 +20,13 @@ mod fairness;
 mod interop;
 mod ledger;
 mod linear;
+mod museum;
 mod proxies;
 mod rfc;
 mod simulate;
 mod source;
 mod supply;
+mod table;
 mod test;
 mod unsafety;
 mod vanish;
@@ -43,6 +45,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   fairness      a thousand quiet clients beside one that floods
   interop       exchanges with WebSocket implementations of other languages
   linear        whether instruction counts grow in step with input
+  museum        whether every known attack has a test
   proxies       the sample app behind nginx, HAProxy, systemd and beside Node
   rfc           whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test
   simulate      many lives of two connections, each out of a seed
@@ -94,6 +97,13 @@ const PLAIN: &[Plain] = &[
         about: "Count the instructions of programs under callgrind, for an input and one 16 times as large,\n\
                 and fail if the second takes more than 16.5 times as many as the first.",
         run: linear::check,
+    },
+    Plain {
+        name: "museum",
+        about: "Look for a test for each row of crates/websans/tests/museum/exhibits.md that applies.\n\n\
+                The table names the tests' prefixes: a test of CVE-2020-27813 is a test function whose name starts with\n\
+                cve_2020_27813_, in any crate. Fails on rows without a test, and on tests that are named after no row.",
+        run: museum::check,
     },
     Plain {
         name: "proxies",

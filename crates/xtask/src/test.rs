@@ -8,7 +8,8 @@ use crate::child;
 use crate::failure::{Failure, Result, fail};
 use crate::workspace::Workspace;
 use crate::{
-    browser, dependencies, fairness, interop, linear, proxies, rfc, simulate, supply, unsafety, vanish,
+    browser, dependencies, fairness, interop, linear, museum, proxies, rfc, simulate, supply, unsafety,
+    vanish,
 };
 
 const HELP: &str = "\
@@ -64,6 +65,7 @@ fn steps() -> Vec<Step> {
         ),
         Step::new("unsafe", "unsafe is where it may be", unsafety::check),
         Step::new("rfc", "every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test", rfc::check),
+        Step::new("museum", "every known attack has a test", museum::check),
         Step::new("linear", "instruction counts grow in step with input", linear::check),
     ];
     let seeds = "every seed of the simulation keeps every promise";
