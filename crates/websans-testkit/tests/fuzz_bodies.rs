@@ -61,6 +61,16 @@ fn replay(name: &str, noise: usize) {
 }
 
 #[test]
+fn api_sequences() {
+    replay("api_sequences", 2000);
+}
+
+#[test]
+fn client_bytes() {
+    replay("client_bytes", 2000);
+}
+
+#[test]
 fn deflate_params() {
     replay("deflate_params", 3000);
 }
@@ -80,4 +90,19 @@ fn inflate() {
 #[test]
 fn compressed_duplex() {
     replay("compressed_duplex", 300);
+}
+
+#[test]
+fn mask() {
+    replay("mask", 2000);
+}
+
+#[test]
+fn server_bytes() {
+    replay("server_bytes", 2000);
+}
+
+#[test]
+fn utf8() {
+    replay("utf8", 2000);
 }

@@ -35,6 +35,13 @@ impl<'d> Input<'d> {
         usize::from(self.byte()) << 8 | usize::from(self.byte())
     }
 
+    /// At most `most` bytes.
+    pub(super) fn take(&mut self, most: usize) -> &'d [u8] {
+        let (taken, rest) = self.0.split_at(self.0.len().min(most));
+        self.0 = rest;
+        taken
+    }
+
     /// Settings of an end: three bytes.
     pub(super) fn settings(&mut self) -> Settings {
         let (flags, windows, level) = (self.byte(), self.byte(), self.byte());
