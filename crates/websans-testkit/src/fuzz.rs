@@ -1,10 +1,14 @@
 //! What fuzz targets do with their bytes. Each of these functions takes any, and panics if something is not as it
 //! should be; tests give them some on every run, fuzzers many more.
 
+mod accept;
 mod api_sequences;
 mod client_bytes;
 mod compressed_duplex;
 mod deflate_params;
+mod handshake_request;
+mod handshake_response;
+mod head;
 mod inflate;
 mod input;
 mod mask;
@@ -16,6 +20,8 @@ pub use api_sequences::api_sequences;
 pub use client_bytes::client_bytes;
 pub use compressed_duplex::compressed_duplex;
 pub use deflate_params::deflate_params;
+pub use handshake_request::handshake_request;
+pub use handshake_response::handshake_response;
 pub use inflate::inflate;
 pub use mask::mask;
 pub use server_bytes::server_bytes;
@@ -25,11 +31,13 @@ pub use utf8::utf8;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     ("api_sequences", api_sequences),
     ("client_bytes", client_bytes),
     ("compressed_duplex", compressed_duplex),
     ("deflate_params", deflate_params),
+    ("handshake_request", handshake_request),
+    ("handshake_response", handshake_response),
     ("inflate", inflate),
     ("mask", mask),
     ("server_bytes", server_bytes),

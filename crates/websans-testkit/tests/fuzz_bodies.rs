@@ -93,6 +93,16 @@ fn compressed_duplex() {
 }
 
 #[test]
+fn handshake_request() {
+    replay("handshake_request", 2000);
+}
+
+#[test]
+fn handshake_response() {
+    replay("handshake_response", 2000);
+}
+
+#[test]
 fn mask() {
     replay("mask", 2000);
 }
