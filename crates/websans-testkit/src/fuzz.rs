@@ -3,6 +3,7 @@
 
 mod accept;
 mod api_sequences;
+mod chunked_bytes;
 mod client_bytes;
 mod compressed_duplex;
 mod deflate_params;
@@ -17,6 +18,7 @@ mod server_bytes;
 mod utf8;
 
 pub use api_sequences::api_sequences;
+pub use chunked_bytes::chunked_bytes;
 pub use client_bytes::client_bytes;
 pub use compressed_duplex::compressed_duplex;
 pub use deflate_params::deflate_params;
@@ -31,8 +33,9 @@ pub use utf8::utf8;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("api_sequences", api_sequences),
+    ("chunked_bytes", chunked_bytes),
     ("client_bytes", client_bytes),
     ("compressed_duplex", compressed_duplex),
     ("deflate_params", deflate_params),

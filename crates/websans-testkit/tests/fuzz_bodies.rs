@@ -66,6 +66,11 @@ fn api_sequences() {
 }
 
 #[test]
+fn chunked_bytes() {
+    replay("chunked_bytes", 2000);
+}
+
+#[test]
 fn client_bytes() {
     replay("client_bytes", 2000);
 }
