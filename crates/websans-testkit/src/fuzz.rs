@@ -6,7 +6,9 @@ mod api_sequences;
 mod chunked_bytes;
 mod client_bytes;
 mod compressed_duplex;
+mod conversation;
 mod deflate_params;
+mod got;
 mod handshake_request;
 mod handshake_response;
 mod head;
@@ -21,6 +23,7 @@ pub use api_sequences::api_sequences;
 pub use chunked_bytes::chunked_bytes;
 pub use client_bytes::client_bytes;
 pub use compressed_duplex::compressed_duplex;
+pub use conversation::conversation;
 pub use deflate_params::deflate_params;
 pub use handshake_request::handshake_request;
 pub use handshake_response::handshake_response;
@@ -33,11 +36,12 @@ pub use utf8::utf8;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("api_sequences", api_sequences),
     ("chunked_bytes", chunked_bytes),
     ("client_bytes", client_bytes),
     ("compressed_duplex", compressed_duplex),
+    ("conversation", conversation),
     ("deflate_params", deflate_params),
     ("handshake_request", handshake_request),
     ("handshake_response", handshake_response),

@@ -98,6 +98,11 @@ fn compressed_duplex() {
 }
 
 #[test]
+fn conversation() {
+    replay("conversation", 1000);
+}
+
+#[test]
 fn handshake_request() {
     replay("handshake_request", 2000);
 }

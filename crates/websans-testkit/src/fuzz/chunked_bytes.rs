@@ -2,7 +2,6 @@
 
 mod by_events;
 mod by_inbox;
-mod got;
 
 use bytes::Buf;
 use websans::{Config, Connection, Negotiated, ProtocolError};
@@ -10,9 +9,9 @@ use websans::{Config, Connection, Negotiated, ProtocolError};
 use crate::listen::{Heard, Way, endpoint, hold, rules};
 use crate::oracle::{self, End, Event, Meaning};
 
+use super::got::Got;
 use super::input::Input;
 use super::received::{Settings, stream};
-use got::Got;
 
 /// Gives an endpoint a stream in pieces, changes its way of reading from moment to moment, parks what it has and lets
 /// its answers wait.

@@ -3,8 +3,8 @@
 use websans::text::Utf8;
 use websans::{Config, Event, Inbox, Kind, Negotiated, Part, ProtocolError};
 
-use super::got::Got;
 use super::{Ear, Plan, compare, ear};
+use crate::fuzz::got::Got;
 use crate::oracle::{self, Meaning};
 
 pub(super) fn run(

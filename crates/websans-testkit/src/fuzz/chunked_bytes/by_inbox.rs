@@ -2,8 +2,8 @@
 
 use websans::{Config, Inbox, Negotiated};
 
-use super::got::Got;
 use super::{Ear, Plan, Step, compare, ear};
+use crate::fuzz::got::Got;
 use crate::oracle::Meaning;
 
 pub(super) fn run(
