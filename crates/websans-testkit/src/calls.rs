@@ -310,3 +310,54 @@ impl Caller {
         let _ = format!("{:?} {:?} {outcome:?}", self.conn, self.inbox);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listen::endpoint;
+    use websans::{Config, Negotiated};
+
+    fn caller() -> Caller {
+        let (conn, inbox) = endpoint(true, &Config::default(), Negotiated::default());
+        Caller { conn, inbox, now: 0, pool: Vec::new(), ended: None, waits: 0, largest: 0, fed: 0 }
+    }
+
+    #[test]
+    #[should_panic(expected = "the outcome changed")]
+    fn another_outcome_is_found() {
+        let mut caller = caller();
+        caller.conn.eof();
+        caller.check(&Call::Eof);
+        caller.ended.as_mut().expect("it has ended").cause = websans::Cause::Clean;
+        caller.check(&Call::Eof);
+    }
+
+    #[test]
+    #[should_panic(expected = "is answered after the end")]
+    fn an_answer_after_the_end_is_found() {
+        let mut caller = caller();
+        caller.conn.fail(ProtocolError::InvalidUtf8);
+        caller.check(&Call::Fail);
+        caller.waits -= 1;
+        caller.check(&Call::Next);
+    }
+
+    #[test]
+    #[should_panic(expected = "bytes wait")]
+    fn a_queue_that_grows_is_found() {
+        let mut caller = caller();
+        // Its length has not been noted.
+        caller.conn.send(vec![0; 1 << 20]).expect("an empty outbox takes anything");
+        caller.check(&Call::Next);
+    }
+
+    #[test]
+    #[should_panic(expected = "after the end")]
+    fn a_message_after_the_end_is_found() {
+        let mut caller = caller();
+        let mut other = self::caller();
+        other.conn.eof();
+        caller.ended = other.conn.outcome().cloned();
+        caller.call(&Call::Receive(vec![0x89, 0x80, 0, 0, 0, 0]));
+    }
+}

@@ -174,7 +174,7 @@ fn read_frame(
     let rest = &bytes[head.size..];
     let have = usize::try_from(head.len).unwrap_or(usize::MAX).min(rest.len());
     let whole = have as u64 == head.len;
-    let payload: Vec<u8> = (0..have).map(|i| rest[i] ^ head.key[i % 4]).collect();
+    let payload: Vec<u8> = rest[..have].iter().enumerate().map(|(i, byte)| byte ^ head.key[i % 4]).collect();
     let size = head.size + have;
 
     if head.opcode >= 8 {

@@ -90,7 +90,7 @@ fn reason_code(input: &mut Input<'_>) -> u16 {
 
 /// Lengths around those where the form of a header or of a buffer changes.
 fn length(input: &mut Input<'_>) -> usize {
-    const LENGTHS: [usize; 16] = [0, 1, 2, 3, 5, 17, 124, 125, 126, 127, 300, 1000, 2047, 2049, 9000, 20_000];
+    const LENGTHS: [usize; 16] = [0, 1, 2, 3, 5, 17, 124, 125, 126, 127, 300, 1000, 2047, 2049, 4097, 9000];
     LENGTHS[usize::from(input.byte() & 15)]
 }
 

@@ -83,3 +83,67 @@ fn hold_end(heard: &Heard) {
         oracle::End::Open => panic!("an outcome without an end"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Frame, stream};
+
+    /// What a server hears of some frames, with a change, against what it was told.
+    fn hold_changed(way: Way, change: impl FnOnce(&mut Heard)) {
+        let frames = [Frame::text("one"), Frame::ping("p"), Frame::binary("two"), Frame::close(1001, "bye")];
+        let bytes = stream(&frames, true);
+        let config = Config::default();
+        let said = oracle::read(&bytes, &rules(way, true, &config, false));
+        let endpoint = endpoint(true, &config, Negotiated::default());
+        let mut heard = listen(way, endpoint, [&bytes[..]]);
+        change(&mut heard);
+        hold(way, true, &config, &heard, &said);
+        hold_end(&heard);
+    }
+
+    #[test]
+    fn what_is_so_passes() {
+        Way::ALL.into_iter().for_each(|way| hold_changed(way, |_| {}));
+    }
+
+    #[test]
+    #[should_panic(expected = "Receive, server true")]
+    fn a_lost_event_is_found() {
+        hold_changed(Way::Receive, |heard| drop(heard.events.remove(1)));
+    }
+
+    #[test]
+    #[should_panic(expected = "Next, server true")]
+    fn another_order_is_found() {
+        hold_changed(Way::Next, |heard| heard.events.swap(0, 1));
+    }
+
+    #[test]
+    #[should_panic(expected = "NextChunk, server true")]
+    fn another_end_is_found() {
+        hold_changed(Way::NextChunk, |heard| heard.end = oracle::End::Open);
+    }
+
+    #[test]
+    #[should_panic(expected = "Ping 0 is not answered")]
+    fn a_ping_without_an_answer_is_found() {
+        hold_changed(Way::Accept, |heard| drop(heard.written.drain(..3)));
+    }
+
+    #[test]
+    #[should_panic(expected = "the Close")]
+    fn another_close_code_is_found() {
+        hold_changed(Way::Next, |heard| {
+            let place = heard.written.len() - 4;
+            assert_eq!(heard.written[place - 1], 3);
+            heard.written[place] ^= 2;
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "half a frame was written")]
+    fn a_frame_behind_the_close_is_found() {
+        hold_changed(Way::Next, |heard| heard.written.extend_from_slice(&[0x8A, 0]));
+    }
+}

@@ -73,8 +73,8 @@ impl End {
         self.conn.deadline().filter(|_| !self.gone)
     }
 
-    pub(super) fn send(&mut self, input: &mut Input<'_>, text: bool) {
-        let (kind, bytes) = message(input, text);
+    pub(super) fn send(&mut self, input: &mut Input<'_>, text: bool, most: usize) {
+        let (kind, bytes) = message(input, text, most);
         let payload = Payload::new(kind, &bytes[..]).compress(compress(input));
         let before = self.conn.outbox().len();
         match self.conn.send(payload) {
@@ -87,11 +87,11 @@ impl End {
         }
     }
 
-    pub(super) fn send_part(&mut self, input: &mut Input<'_>, last: bool) {
+    pub(super) fn send_part(&mut self, input: &mut Input<'_>, last: bool, most: usize) {
         let how = input.byte();
         let begins = self.saying.is_none();
         let text = self.saying.as_ref().map_or(how & 1 != 0, |(kind, _)| *kind == Kind::Text);
-        let (kind, bytes) = message(input, text);
+        let (kind, bytes) = message(input, text, most);
         let payload = Payload::new(kind, &bytes[..]).compress((how & 2 != 0).then_some(how & 4 != 0));
         let before = self.conn.outbox().len();
         if let Err(error) = self.conn.send_part(payload, last) {
@@ -312,16 +312,16 @@ impl End {
     }
 }
 
-/// A payload: some bytes of the input, or many of one kind.
-fn message(input: &mut Input<'_>, text: bool) -> (Kind, Vec<u8>) {
-    const LENGTHS: [usize; 8] = [0, 1, 125, 126, 300, 1000, 5000, 20_000];
+/// A payload: some bytes of the input, or many of one kind, of which there are at most `most`.
+fn message(input: &mut Input<'_>, text: bool, most: usize) -> (Kind, Vec<u8>) {
+    const LENGTHS: [usize; 8] = [0, 1, 125, 126, 300, 1000, 3000, 9000];
     let how = input.byte();
     let kind = if text { Kind::Text } else { Kind::Binary };
-    let len = LENGTHS[usize::from(how >> 1 & 7)];
+    let len = LENGTHS[usize::from(how >> 1 & 7)].min(most);
     let bytes = match (how & 1, text) {
         (0, _) => input.take(usize::from(how >> 1 & 31)).to_vec(),
         (_, false) => vec![how; len],
-        (_, true) => "aß€".bytes().cycle().take(len / 6 * 6).collect(),
+        (_, true) => "aß€".repeat(len / 6).into_bytes(),
     };
     (kind, bytes)
 }

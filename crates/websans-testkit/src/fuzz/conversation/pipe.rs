@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 /// Bytes on their way, in order.
 pub(super) struct Pipe {
     bytes: VecDeque<u8>,
-    capacity: usize,
+    /// Bytes that may be on their way.
+    pub(super) capacity: usize,
     /// Nothing moves, in or out.
     pub(super) stalled: bool,
     /// The reader will see the end behind the bytes that are on their way.
@@ -38,9 +39,8 @@ impl Pipe {
             return 0;
         }
         let n = room.len().min(self.bytes.len());
-        for (to, from) in room.iter_mut().zip(self.bytes.drain(..n)) {
-            *to = from;
-        }
+        room[..n].copy_from_slice(&self.bytes.make_contiguous()[..n]);
+        self.bytes.drain(..n);
         n
     }
 
