@@ -1,18 +1,52 @@
 //! What fuzz targets do with their bytes. Each of these functions takes any, and panics if something is not as it
 //! should be; tests give them some on every run, fuzzers many more.
 
+mod accept;
+mod api_sequences;
+mod chunked_bytes;
+mod client_bytes;
 mod compressed_duplex;
+mod conversation;
 mod deflate_params;
+mod got;
+mod handshake_request;
+mod handshake_response;
+mod head;
 mod inflate;
 mod input;
+mod mask;
+mod received;
+mod server_bytes;
+mod utf8;
 
+pub use api_sequences::api_sequences;
+pub use chunked_bytes::chunked_bytes;
+pub use client_bytes::client_bytes;
 pub use compressed_duplex::compressed_duplex;
+pub use conversation::conversation;
 pub use deflate_params::deflate_params;
+pub use handshake_request::handshake_request;
+pub use handshake_response::handshake_response;
 pub use inflate::inflate;
+pub use mask::mask;
+pub use server_bytes::server_bytes;
+pub use utf8::utf8;
 
 /// A target and its name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 3] =
-    [("deflate_params", deflate_params), ("inflate", inflate), ("compressed_duplex", compressed_duplex)];
+pub const TARGETS: [Target; 12] = [
+    ("api_sequences", api_sequences),
+    ("chunked_bytes", chunked_bytes),
+    ("client_bytes", client_bytes),
+    ("compressed_duplex", compressed_duplex),
+    ("conversation", conversation),
+    ("deflate_params", deflate_params),
+    ("handshake_request", handshake_request),
+    ("handshake_response", handshake_response),
+    ("inflate", inflate),
+    ("mask", mask),
+    ("server_bytes", server_bytes),
+    ("utf8", utf8),
+];

@@ -74,15 +74,26 @@ pub fn listen<'p>(
     (mut conn, mut inbox): (Connection, Inbox),
     pieces: impl IntoIterator<Item = &'p [u8]>,
 ) -> Heard {
-    let mut ear =
-        Ear { way, heard: Vec::new(), written: Vec::new(), error: None, parts: None, text: Utf8::new() };
+    let mut ear = Ear {
+        way,
+        heard: Vec::new(),
+        written: Vec::new(),
+        error: None,
+        parts: None,
+        text: Utf8::new(),
+        steps: 0,
+    };
     let mut fed = 0;
+    let mut most_steps = 2;
     for piece in pieces {
         fed += piece.len() as u64;
+        // A step takes at least a byte, or gives one, or is the last one with a piece.
+        most_steps += 2 * piece.len() + 2;
         match way {
             Way::Receive | Way::Accept => ear.feed(&mut conn, &mut inbox, &mut piece.to_vec()),
             Way::Next | Way::NextChunk => ear.fill(&mut conn, &mut inbox, piece),
         }
+        assert!(ear.steps <= most_steps, "{} steps for {fed} bytes", ear.steps);
     }
     let outcome = conn.outcome().cloned();
     let end = match ear.error {
@@ -109,27 +120,56 @@ pub fn listen<'p>(
 /// # Panics
 /// If they differ, be it in what was heard, in what was answered or in how it ended.
 pub fn judge(way: Way, server: bool, config: &Config, pieces: &[&[u8]]) -> oracle::Meaning {
-    let heard = listen(way, endpoint(server, config, Negotiated::default()), pieces.iter().copied());
-    let mut rules = oracle::Rules::of(config, server);
+    judge_with(way, server, config, Negotiated::default(), pieces)
+}
+
+/// The same of an endpoint that has agreed on something: on no compression, or on [`stored`](crate::stored).
+///
+/// # Panics
+/// As [`judge`].
+pub fn judge_with(
+    way: Way,
+    server: bool,
+    config: &Config,
+    negotiated: Negotiated,
+    pieces: &[&[u8]],
+) -> oracle::Meaning {
+    let compression = negotiated.codec.is_some();
+    let heard = listen(way, endpoint(server, config, negotiated), pieces.iter().copied());
+    let meaning = oracle::read(&pieces.concat(), &rules(way, server, config, compression));
+    hold(way, server, config, &heard, &meaning);
+    meaning
+}
+
+/// What the oracle must know of an endpoint that reads in this way.
+#[must_use]
+pub fn rules(way: Way, server: bool, config: &Config, compression: bool) -> oracle::Rules {
+    // Who reads by `receive` gets compressed messages as they are.
+    let stored = way != Way::Receive;
+    let mut rules = oracle::Rules { compression, stored, ..oracle::Rules::of(config, server) };
     if way == Way::NextChunk {
         rules.max_message = config.max_streamed;
         rules.max_fragments = u32::MAX;
     }
-    let meaning = oracle::read(&pieces.concat(), &rules);
-    assert_eq!(heard.end, meaning.end, "{way:?}, server {server}, {pieces:02x?}");
+    rules
+}
+
+/// Holds what was heard to what was said.
+///
+/// # Panics
+/// If they differ, be it in what was heard, in what was answered or in how it ended.
+pub fn hold(way: Way, server: bool, config: &Config, heard: &Heard, meaning: &oracle::Meaning) {
+    if meaning.or.is_none_or(|or| heard.end != oracle::End::Failed(or)) {
+        assert_eq!(heard.end, meaning.end, "{way:?}, server {server}");
+    }
     let is_message = |event: &&oracle::Event| matches!(event, oracle::Event::Message { .. });
     if way.sees_all() {
-        assert_eq!(heard.events, meaning.events, "{way:?}, server {server}, {pieces:02x?}");
+        assert_eq!(heard.events, meaning.events, "{way:?}, server {server}");
     } else {
         let messages: Vec<_> = meaning.events.iter().filter(is_message).collect();
-        assert_eq!(
-            heard.events.iter().collect::<Vec<_>>(),
-            messages,
-            "{way:?}, server {server}, {pieces:02x?}"
-        );
+        assert_eq!(heard.events.iter().collect::<Vec<_>>(), messages, "{way:?}, server {server}");
     }
-    check_replies(way, server, config, &heard, &meaning);
-    meaning
+    check_replies(way, server, config, heard, meaning);
 }
 
 /// Pings are answered in order, a Close or a violation by one Close, and nothing else is said.
@@ -149,7 +189,7 @@ fn check_replies(way: Way, server: bool, config: &Config, heard: &Heard, meaning
         let must = way.sees_all() || n + 1 == pings.len();
         assert!(answered.is_some() || !must, "Ping {n} is not answered");
     }
-    let code = match (meaning.end, meaning.events.last()) {
+    let code = match (heard.end, meaning.events.last()) {
         (oracle::End::Open, _) => None,
         (oracle::End::Closed, _) if config.close_reply == Reply::WhenAsked => None,
         (oracle::End::Failed(error), _) => Some(Some((error.close_code().get(), error.reason().to_owned()))),
@@ -171,6 +211,8 @@ struct Ear {
     /// The message under way, of kinds of reading that give it in pieces.
     parts: Option<Vec<u8>>,
     text: Utf8,
+    /// Calls of the core so far, each of which must come to something.
+    steps: usize,
 }
 
 impl Ear {
@@ -199,6 +241,7 @@ impl Ear {
     fn feed(&mut self, conn: &mut Connection, inbox: &mut Inbox, bytes: &mut [u8]) {
         let mut input = bytes;
         loop {
+            self.steps += 1;
             let before = input.len();
             let ended = conn.outcome().is_some();
             let event = conn.receive(&mut input);
@@ -267,11 +310,16 @@ impl Ear {
         while !piece.is_empty() {
             let spare = inbox.spare_mut();
             assert!(!spare.is_empty(), "there is room after all was read");
+            // Memory follows what has come, not what a header declares.
+            let most = conn.config().read_buffer.max(2 << 10);
+            let come = usize::try_from(conn.stats().bytes_received).unwrap_or(usize::MAX);
+            assert!(spare.len() <= most.max(come), "{} bytes to read to, of {come}", spare.len());
             let (now, later) = piece.split_at(spare.len().min(piece.len()));
             spare[..now.len()].copy_from_slice(now);
             inbox.filled(now.len());
             piece = later;
             loop {
+                self.steps += 1;
                 let found = if self.way == Way::Next { inbox.next(conn) } else { inbox.next_chunk(conn) };
                 match found {
                     Ok(true) => self.found(inbox),

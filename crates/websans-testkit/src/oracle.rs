@@ -9,9 +9,13 @@
 //! * A length is judged when all its bytes are there, but for its most significant bit; limits when the whole
 //!   header is there; a Close when its whole payload is.
 
+mod unpack;
+
 use core::str;
 
 use websans::{Kind, ProtocolError};
+
+use unpack::Unpacking;
 
 /// What the decoder must know of its connection.
 #[derive(Clone, Debug)]
@@ -20,6 +24,8 @@ pub struct Rules {
     pub server: bool,
     /// Whether RSV1 marks compressed messages. They are reported as they came: deflated, and not checked as text.
     pub compression: bool,
+    /// Whether compressed messages are to be [stored blocks](crate::stored), and are reported as what is in them.
+    pub stored: bool,
     /// Longest message.
     pub max_message: u64,
     /// Most fragments of a message.
@@ -35,6 +41,7 @@ impl Rules {
         Self {
             server,
             compression: false,
+            stored: false,
             max_message: u64::MAX,
             max_fragments: u32::MAX,
             max_empty_fragments: u32::MAX,
@@ -47,6 +54,7 @@ impl Rules {
         Self {
             server,
             compression: false,
+            stored: false,
             max_message: config.max_message,
             max_fragments: config.max_fragments,
             max_empty_fragments: config.max_empty_fragments.into(),
@@ -94,6 +102,8 @@ pub struct Meaning {
     pub end: End,
     /// Bytes of whole frames, up to and with a Close.
     pub used: usize,
+    /// The frame with the fault has another, further behind, that hides it from who inflates before he looks.
+    pub or: Option<ProtocolError>,
 }
 
 struct Head {
@@ -113,12 +123,14 @@ struct Message {
     characters: usize,
     fragments: u32,
     empty: u32,
+    /// What a compressed message holds, if that is looked at.
+    unpacking: Unpacking,
 }
 
 /// Reads all of `bytes`.
 #[must_use]
 pub fn read(bytes: &[u8], rules: &Rules) -> Meaning {
-    let mut meaning = Meaning { events: Vec::new(), end: End::Open, used: 0 };
+    let mut meaning = Meaning { events: Vec::new(), end: End::Open, used: 0, or: None };
     let mut message = None;
     loop {
         match read_frame(&bytes[meaning.used..], &mut message, rules) {
@@ -131,11 +143,24 @@ pub fn read(bytes: &[u8], rules: &Rules) -> Meaning {
                     return meaning;
                 }
             }
-            Err(error) => {
+            Err(Fault { error, or }) => {
                 meaning.end = End::Failed(error);
+                meaning.or = or;
                 return meaning;
             }
         }
+    }
+}
+
+/// What is wrong, and what else might be said to be.
+struct Fault {
+    error: ProtocolError,
+    or: Option<ProtocolError>,
+}
+
+impl From<ProtocolError> for Fault {
+    fn from(error: ProtocolError) -> Self {
+        Self { error, or: None }
     }
 }
 
@@ -144,12 +169,12 @@ fn read_frame(
     bytes: &[u8],
     message: &mut Option<Message>,
     rules: &Rules,
-) -> Result<Option<(usize, Option<Event>)>, ProtocolError> {
+) -> Result<Option<(usize, Option<Event>)>, Fault> {
     let Some(head) = read_head(bytes, message.is_some(), rules)? else { return Ok(None) };
     let rest = &bytes[head.size..];
     let have = usize::try_from(head.len).unwrap_or(usize::MAX).min(rest.len());
     let whole = have as u64 == head.len;
-    let payload: Vec<u8> = (0..have).map(|i| rest[i] ^ head.key[i % 4]).collect();
+    let payload: Vec<u8> = rest[..have].iter().enumerate().map(|(i, byte)| byte ^ head.key[i % 4]).collect();
     let size = head.size + have;
 
     if head.opcode >= 8 {
@@ -175,18 +200,24 @@ fn read_frame(
         characters: 0,
         fragments: 0,
         empty: 0,
+        unpacking: Unpacking::default(),
     });
     so_far.fragments += 1;
     so_far.empty = if head.len == 0 && !head.fin { so_far.empty + 1 } else { 0 };
-    // Every message has one.
+    // A message has one fragment at least.
     if so_far.fragments > rules.max_fragments.max(1) {
-        return Err(ProtocolError::TooManyFragments);
+        return Err(ProtocolError::TooManyFragments.into());
     }
-    if head.len > rules.max_message - so_far.payload.len() as u64 {
-        return Err(ProtocolError::MessageTooBig);
+    // What does not shrink by compression grows.
+    let overhead = if so_far.compressed { rules.max_message / 8 + 1024 } else { 0 };
+    if head.len > rules.max_message.saturating_add(overhead) - so_far.payload.len() as u64 {
+        return Err(ProtocolError::MessageTooBig.into());
     }
     if so_far.empty > rules.max_empty_fragments {
-        return Err(ProtocolError::TooManyFragments);
+        return Err(ProtocolError::TooManyFragments.into());
+    }
+    if so_far.compressed && rules.stored {
+        so_far.unpacking.read(&payload, head.fin && whole, so_far.kind, rules.max_message)?;
     }
     so_far.payload.extend(payload);
     if so_far.kind == Kind::Text && !so_far.compressed {
@@ -197,7 +228,7 @@ fn read_frame(
             Err(error) if error.error_len().is_none() && !(head.fin && whole) => {
                 so_far.characters += error.valid_up_to();
             }
-            Err(_) => return Err(ProtocolError::InvalidUtf8),
+            Err(_) => return Err(ProtocolError::InvalidUtf8.into()),
         }
     }
     if !whole {
@@ -205,6 +236,10 @@ fn read_frame(
     }
     let Message { kind, compressed, payload, .. } = so_far;
     if head.fin {
+        if compressed && rules.stored {
+            let payload = so_far.unpacking.plain;
+            return Ok(Some((size, Some(Event::Message { kind, compressed: false, payload }))));
+        }
         return Ok(Some((size, Some(Event::Message { kind, compressed, payload }))));
     }
     *message = Some(Message { kind, compressed, payload, ..so_far });

@@ -61,6 +61,21 @@ fn replay(name: &str, noise: usize) {
 }
 
 #[test]
+fn api_sequences() {
+    replay("api_sequences", 2000);
+}
+
+#[test]
+fn chunked_bytes() {
+    replay("chunked_bytes", 2000);
+}
+
+#[test]
+fn client_bytes() {
+    replay("client_bytes", 2000);
+}
+
+#[test]
 fn deflate_params() {
     replay("deflate_params", 3000);
 }
@@ -80,4 +95,34 @@ fn inflate() {
 #[test]
 fn compressed_duplex() {
     replay("compressed_duplex", 300);
+}
+
+#[test]
+fn conversation() {
+    replay("conversation", 1000);
+}
+
+#[test]
+fn handshake_request() {
+    replay("handshake_request", 2000);
+}
+
+#[test]
+fn handshake_response() {
+    replay("handshake_response", 2000);
+}
+
+#[test]
+fn mask() {
+    replay("mask", 2000);
+}
+
+#[test]
+fn server_bytes() {
+    replay("server_bytes", 2000);
+}
+
+#[test]
+fn utf8() {
+    replay("utf8", 2000);
 }

@@ -137,7 +137,7 @@ fn message(input: &mut Input<'_>, this: &End) -> (Vec<u8>, Option<bool>) {
 }
 
 /// A handshake of the two, each with what has been agreed on.
-fn negotiate(client: &Deflate, server: &Deflate) -> (Negotiated, Negotiated) {
+pub(super) fn negotiate(client: &Deflate, server: &Deflate) -> (Negotiated, Negotiated) {
     let request = Request::new("ws://h/", [7; 16]).expect("a URL").deflate(client).expect("valid settings");
     let mut bytes = Vec::new();
     request.write(&mut bytes);

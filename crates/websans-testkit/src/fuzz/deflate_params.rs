@@ -1,6 +1,6 @@
 //! [`deflate_params`]: any bytes as `Sec-WebSocket-Extensions`, against the reading of [`extensions`].
 
-mod terms;
+pub(super) mod terms;
 
 use websans::deflate::{self, Extension, Parameters};
 use websans::handshake::HandshakeError;
@@ -263,7 +263,7 @@ fn answer(client: &Deflate, line: &[u8]) {
 }
 
 /// What an answer means to a client that has offered all that `config` says. `None`: it must not go on.
-fn agree(answer: &Terms, config: &deflate::Config) -> Option<Parameters> {
+pub(super) fn agree(answer: &Terms, config: &deflate::Config) -> Option<Parameters> {
     let mut agreed = answer.parameters();
     let granted = answer.client_max_window_bits != Some(None)
         && (agreed.server_no_context_takeover || !config.server_no_context_takeover)

@@ -35,6 +35,28 @@ impl<'d> Input<'d> {
         usize::from(self.byte()) << 8 | usize::from(self.byte())
     }
 
+    /// At most `most` bytes.
+    pub(super) fn take(&mut self, most: usize) -> &'d [u8] {
+        let (taken, rest) = self.0.split_at(self.0.len().min(most));
+        self.0 = rest;
+        taken
+    }
+
+    /// All that is left as a text of at most `most` bytes or so, in which bytes that are not ASCII are each one of `words`.
+    pub(super) fn spell(&mut self, words: &[&str], most: usize) -> Vec<u8> {
+        let mut text = Vec::new();
+        for &byte in self.rest() {
+            match byte.checked_sub(0x80) {
+                Some(word) => text.extend_from_slice(words[usize::from(word) % words.len()].as_bytes()),
+                None => text.push(byte),
+            }
+            if text.len() >= most {
+                break;
+            }
+        }
+        text
+    }
+
     /// Settings of an end: three bytes.
     pub(super) fn settings(&mut self) -> Settings {
         let (flags, windows, level) = (self.byte(), self.byte(), self.byte());

@@ -4,8 +4,8 @@ use websans::deflate::Parameters;
 
 /// An extension with its parameters, as they stand in the header.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Element {
-    pub(super) name: String,
+pub(in crate::fuzz) struct Element {
+    pub(in crate::fuzz) name: String,
     parameters: Vec<(String, Option<String>)>,
 }
 
@@ -64,7 +64,7 @@ fn words(line: &[u8]) -> Option<Vec<Word>> {
 }
 
 /// The elements of the header with these lines. `None`: it breaks the grammar.
-pub(super) fn elements(lines: &[&[u8]]) -> Option<Vec<Element>> {
+pub(in crate::fuzz) fn elements(lines: &[&[u8]]) -> Option<Vec<Element>> {
     let mut elements = Vec::new();
     for line in lines {
         for element in words(line)?.split(|word| *word == Word::Sign(b',')) {
@@ -92,17 +92,17 @@ pub(super) fn elements(lines: &[&[u8]]) -> Option<Vec<Element>> {
 
 /// The parameters of permessage-deflate.
 #[derive(Debug, Default)]
-pub(super) struct Terms {
-    pub(super) server_no_context_takeover: bool,
-    pub(super) client_no_context_takeover: bool,
-    pub(super) server_max_window_bits: Option<u8>,
+pub(in crate::fuzz) struct Terms {
+    pub(in crate::fuzz) server_no_context_takeover: bool,
+    pub(in crate::fuzz) client_no_context_takeover: bool,
+    pub(in crate::fuzz) server_max_window_bits: Option<u8>,
     /// The value may be missing.
-    pub(super) client_max_window_bits: Option<Option<u8>>,
+    pub(in crate::fuzz) client_max_window_bits: Option<Option<u8>>,
 }
 
 impl Terms {
     /// `None`: one is unknown, comes twice or has a value that it cannot have (RFC 7692 §7.1).
-    pub(super) fn of(element: &Element) -> Option<Self> {
+    pub(in crate::fuzz) fn of(element: &Element) -> Option<Self> {
         let mut terms = Self::default();
         for (n, (name, value)) in element.parameters.iter().enumerate() {
             if element.parameters[..n].iter().any(|(other, _)| other == name) {
@@ -125,12 +125,12 @@ impl Terms {
     }
 
     /// The largest window that the server may have.
-    pub(super) fn server_window(&self) -> u8 {
+    pub(in crate::fuzz) fn server_window(&self) -> u8 {
         self.server_max_window_bits.unwrap_or(15)
     }
 
     /// What they mean in a response.
-    pub(super) fn parameters(&self) -> Parameters {
+    pub(in crate::fuzz) fn parameters(&self) -> Parameters {
         let mut parameters = Parameters::default();
         parameters.server_no_context_takeover = self.server_no_context_takeover;
         parameters.client_no_context_takeover = self.client_no_context_takeover;
