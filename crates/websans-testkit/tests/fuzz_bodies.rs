@@ -81,3 +81,8 @@ fn inflate() {
 fn compressed_duplex() {
     replay("compressed_duplex", 300);
 }
+
+#[test]
+fn recordings() {
+    replay("replay", 1500);
+}
