@@ -55,8 +55,13 @@ struct Shared<W> {
     clock: Clock,
     /// What is left of the opening handshake, each way.
     heads: Option<[Head; 2]>,
+    /// What a client has sent behind its request, without waiting for the response.
+    early: Vec<u8>,
     is_client: bool,
 }
+
+/// Most bytes that may come behind a request before it is answered; the recording stops at more.
+const MOST_EARLY: usize = 64 << 10;
 
 /// Which way bytes go.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +113,16 @@ impl<S, W: Write> Tap<S, W> {
             has_codec: false,
         };
         let tape = Tape::new(&header, sink, cap);
-        Self { io, shared: Recorded(Arc::new(Mutex::new(Shared { tape, clock, heads, is_client }))) }
+        Self {
+            io,
+            shared: Recorded(Arc::new(Mutex::new(Shared {
+                tape,
+                clock,
+                heads,
+                early: Vec::new(),
+                is_client,
+            }))),
+        }
     }
 
     /// A handle to the recording, which outlives the tap.
@@ -185,19 +199,29 @@ impl<W: Write> Shared<W> {
         if let Some([inward, outward]) = &mut self.heads {
             let head = if way == Way::In { &mut *inward } else { &mut *outward };
             bytes = head.skip(bytes);
-            // The response comes last. A client may have sent frames before it: none of websans does.
+            // The response comes last.
             let response = if self.is_client { inward } else { outward };
-            if response.is_over() {
-                let agreed = response.agreed();
-                self.heads = None;
-                match agreed {
-                    Some(agreed) => self.agreed(&agreed),
-                    // The handshake was refused: no frame will come.
-                    None => return self.tape.stop(Stop::Inexpressible),
+            if !response.is_over() {
+                if self.early.len() + bytes.len() > MOST_EARLY {
+                    self.tape.stop(Stop::Inexpressible);
                 }
+                return self.early.extend_from_slice(bytes);
             }
+            let agreed = response.agreed();
+            self.heads = None;
+            match agreed {
+                Some(agreed) => self.agreed(&agreed),
+                // The handshake was refused: no frame will come.
+                None => return self.tape.stop(Stop::Inexpressible),
+            }
+            let early = core::mem::take(&mut self.early);
+            self.put(Way::In, &early);
         }
-        if !bytes.is_empty() && self.heads.is_none() {
+        self.put(way, bytes);
+    }
+
+    fn put(&mut self, way: Way, bytes: &[u8]) {
+        if !bytes.is_empty() {
             let tag = if way == Way::In { tag::RECEIVED } else { tag::SENT };
             let now = self.clock.now();
             self.tape.begin(tag).time(now).bytes(bytes);

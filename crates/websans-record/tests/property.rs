@@ -11,7 +11,6 @@ use websans::{
 use websans_deflate::{Deflate, Settings};
 use websans_record::{FormatError, Recorder, Recording, Replay, ReplayError, Stop, redact};
 use websans_testkit::calls::{self, Call};
-use websans_testkit::dice::Dice;
 use websans_testkit::listen::counted_keys;
 
 /// One end, recorded or not: the calls of the tests.
@@ -314,7 +313,7 @@ fn cut_anywhere_it_says_so_or_ends_sooner() {
         hear(&mut client, b"\x81\x05Hello\x8a\x01?\x88\x02\x03\xe8");
         let file = client.finish();
         let places = places(&file);
-        assert!(places.len() > 8);
+        assert!(places.len() > 6, "{}", places.len());
         for end in 0..=file.len() {
             let replayed = replay(&file[..end]);
             match places.iter().position(|place| *place == end) {
