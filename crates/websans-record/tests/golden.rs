@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use websans_record::{Record, Recording, Replay, Tap};
+use websans_record::{Record, Recorder, Recording, Replay, Tap};
 use websans_testkit::dice::Dice;
 
 /// Kinds of records of calls. There are four of those of transports in the files, too.
@@ -63,6 +63,11 @@ fn write() {
             count += 1;
         }
     }
+    let (config, negotiated) = (websans::Config::default(), websans::Negotiated::default());
+    let start = websans::Timestamp::from_nanos(1);
+    let mut server = Recorder::open(websans::Role::Server, config, negotiated, start, Vec::new(), 1 << 20);
+    server.abort();
+    std::fs::write(directory().join("abort.wsrec"), server.finish()).expect("it can be written");
     let frames = b"\x81\x05Hello\x89\x01?\x88\x02\x03\xe8";
     let config = websans::Config::default();
     let negotiated = websans::Negotiated::default();

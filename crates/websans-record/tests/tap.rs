@@ -58,6 +58,7 @@ async fn a_server_of_tokio_and_a_client_with_secrets() {
         all.len()
     });
     write.write_all(&bytes).await.expect("it reads");
+    write.shutdown().await.expect("it reads");
     let file = server.await.expect("no panic");
     drop(write);
     let answered = reader.await.expect("no panic");
