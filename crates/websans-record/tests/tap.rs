@@ -80,7 +80,7 @@ fn a_client_of_std_that_compresses() {
         compressed, compressed, compressed, compressed";
     let server = std::thread::spawn(move || {
         let (stream, _) = listener.accept().expect("a client");
-        let choice = Choice::new().deflate(&Deflate::default());
+        let choice = Choice::new().deflate(Deflate::default());
         let mut socket = Incoming::read(stream, Config::default())
             .and_then(|incoming| incoming.accept(&choice))
             .expect("a handshake");
@@ -91,7 +91,7 @@ fn a_client_of_std_that_compresses() {
     let stream = TcpStream::connect(address).expect("it listens");
     let tap = Tap::client(stream, &Config::default(), Vec::new(), 1 << 20);
     let recording = tap.handle();
-    let client = Client::new("ws://localhost/").and_then(|client| client.deflate(&Deflate::default()));
+    let client = Client::new("ws://localhost/").and_then(|client| client.deflate(Deflate::default()));
     let mut socket = websans_std::handshake(tap, &client.expect("a URL")).expect("a handshake");
     socket.send(text).expect("it is open");
     assert_eq!(socket.recv().expect("it is legal"), Some(Message::Text(text)));

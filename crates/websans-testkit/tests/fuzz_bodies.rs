@@ -84,5 +84,5 @@ fn compressed_duplex() {
 
 #[test]
 fn recordings() {
-    replay("replay", 1500);
+    replay("replay", 400);
 }
