@@ -13,7 +13,7 @@ use websans_deflate::Deflate;
 use websans_record::{Heard, Record, Recording, Replay, ReplayError, Step};
 
 fn main() -> ExitCode {
-    let Some(path) = std::env::args_os().nth(1) else {
+    let Some(path) = std::env::args_os().nth(1).map(std::path::PathBuf::from) else {
         eprintln!("usage: inspect FILE");
         return ExitCode::FAILURE;
     };
