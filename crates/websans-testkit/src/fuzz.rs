@@ -16,6 +16,7 @@ mod inflate;
 mod input;
 mod mask;
 mod received;
+mod replay;
 mod server_bytes;
 mod utf8;
 
@@ -29,6 +30,7 @@ pub use handshake_request::handshake_request;
 pub use handshake_response::handshake_response;
 pub use inflate::inflate;
 pub use mask::mask;
+pub use replay::{record, replay};
 pub use server_bytes::server_bytes;
 pub use utf8::utf8;
 
@@ -36,7 +38,7 @@ pub use utf8::utf8;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("api_sequences", api_sequences),
     ("chunked_bytes", chunked_bytes),
     ("client_bytes", client_bytes),
@@ -47,6 +49,7 @@ pub const TARGETS: [Target; 12] = [
     ("handshake_response", handshake_response),
     ("inflate", inflate),
     ("mask", mask),
+    ("replay", replay),
     ("server_bytes", server_bytes),
     ("utf8", utf8),
 ];

@@ -126,3 +126,8 @@ fn server_bytes() {
 fn utf8() {
     replay("utf8", 2000);
 }
+
+#[test]
+fn recordings() {
+    replay("replay", 400);
+}

@@ -122,6 +122,21 @@ impl<'p> Payload<'p> {
         self.data.as_slice()
     }
 
+    /// What [`compress`](Self::compress) was told.
+    #[must_use]
+    pub const fn compression(&self) -> Option<bool> {
+        self.compress
+    }
+
+    /// The bytes, if they are shared rather than borrowed.
+    #[must_use]
+    pub const fn as_shared(&self) -> Option<&Bytes> {
+        match &self.data {
+            Data::Borrowed(_) => None,
+            Data::Shared(bytes) => Some(bytes),
+        }
+    }
+
     /// The bytes, to be kept: uncopied if they are shared already.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {

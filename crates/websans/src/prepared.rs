@@ -95,8 +95,9 @@ impl Prepared {
         self.0.plain.payload()
     }
 
-    /// What was said of its compression.
-    pub(crate) fn compress(&self) -> Option<bool> {
+    /// What was said of its [compression](Payload::compress).
+    #[must_use]
+    pub fn compression(&self) -> Option<bool> {
         self.0.compress
     }
 

@@ -23,7 +23,8 @@ With STEPs, only those, in their usual order.
 ";
 
 /// The crates with features, each of which must build alone.
-const LIBRARIES: [&str; 5] = ["websans", "websans-dial", "websans-std", "websans-tokio", "websans-tower"];
+const LIBRARIES: [&str; 6] =
+    ["websans", "websans-dial", "websans-record", "websans-std", "websans-tokio", "websans-tower"];
 
 const NO_STD: &str = "proof-nostd/Cargo.toml";
 /// Is in a workspace of its own, as its peers are, which are not built here.

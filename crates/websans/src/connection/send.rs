@@ -87,7 +87,7 @@ impl Connection {
         let len = prepared.payload().len();
         self.may_begin(len)?;
         // The message was checked when it was prepared.
-        let compressed = self.compresses(prepared.compress(), prepared.kind(), Some(len));
+        let compressed = self.compresses(prepared.compression(), prepared.kind(), Some(len));
         #[cfg(feature = "std")]
         if compressed && self.queue_prepared(prepared) {
             return Ok(());
