@@ -15,6 +15,8 @@ pub(crate) struct Options {
     pub(crate) adapter: Adapter,
     pub(crate) clients: usize,
     pub(crate) attackers: usize,
+    /// Rounds of the honest clients during a run that has no deadlines.
+    pub(crate) rounds: u32,
     pub(crate) runs: Vec<Run>,
 }
 
@@ -109,8 +111,9 @@ impl Options {
             let chosen = CATALOGUE.iter().filter(|attack| !brief || attack.brief).map(Run::One);
             runs = chosen.chain([Run::Mixed]).collect();
         }
-        let count = if brief { 200 } else { 1000 };
-        Ok(Self { adapter, clients: clients.unwrap_or(count), attackers: attackers.unwrap_or(count), runs })
+        let (count, rounds) = if brief { (200, 2) } else { (1000, 3) };
+        let (clients, attackers) = (clients.unwrap_or(count), attackers.unwrap_or(count));
+        Ok(Self { adapter, clients, attackers, rounds, runs })
     }
 }
 

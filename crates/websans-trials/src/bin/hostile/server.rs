@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::{self, BufRead as _};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use peak_alloc::PeakAlloc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use websans_deflate::Deflate;
 use websans_tokio::handshake::server::Choice;
@@ -34,6 +34,13 @@ pub(crate) const WRITE_STALL: Duration = Duration::from_secs(3);
 pub(crate) const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Keepalive = Keepalive { every: Duration::from_secs(5), within: Duration::from_secs(3) };
 
+/// What the system buffers for a connection, each way. It would grow to 4 MiB for a client that does not read, a thousand of which
+/// have more than the system allows for all connections together (`tcp_mem`); from there on it is the system that keeps others
+/// waiting.
+const SYSTEM_BUFFERS: u32 = 64 << 10;
+/// As tokio's.
+const BACKLOG: u32 = 1024;
+
 /// Where WebSockets are served.
 pub(crate) const PATH: &str = "/ws";
 
@@ -41,7 +48,7 @@ pub(crate) const PATH: &str = "/ws";
 pub(crate) fn run(adapter: Adapter, places: usize) -> Result<(), Failure> {
     // As the sample app's.
     let runtime = tokio::runtime::Runtime::new()?;
-    let (address, count) = runtime.block_on(start(adapter, places))?;
+    let (address, count) = runtime.block_on(async { start(adapter, places) })?;
     println!("{address}");
     for line in io::stdin().lock().lines() {
         if line? == "mark" {
@@ -58,14 +65,23 @@ pub(crate) fn run(adapter: Adapter, places: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn start(adapter: Adapter, places: usize) -> Result<(SocketAddr, Count), Failure> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+fn start(adapter: Adapter, places: usize) -> Result<(SocketAddr, Count), Failure> {
+    let listener = listen()?;
     let address = listener.local_addr()?;
     let count = match adapter {
         Adapter::Tower => tower(listener, places),
         Adapter::Tokio => tokio(listener, places),
     };
     Ok((address, count))
+}
+
+/// Listens. What the system buffers for a connection is bounded.
+fn listen() -> Result<TcpListener, Failure> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_send_buffer_size(SYSTEM_BUFFERS)?;
+    socket.set_recv_buffer_size(SYSTEM_BUFFERS)?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    Ok(socket.listen(BACKLOG)?)
 }
 
 fn limit(config: &mut Config) {

@@ -12,11 +12,10 @@ use crate::holding::Holding;
 use crate::honest::{ROUND, Seen};
 use crate::options::{Options, Run};
 use crate::server::MAX_MESSAGE;
-use crate::verdict::{HEADS, KEPT, KEPT_EACH, Measured, is_back};
+use crate::verdict::{HEADS, KEPT, KEPT_EACH, Measured, baseline_row, is_back};
 
-/// Rounds of the honest clients without an attack, and during one that has no deadlines.
-const BASELINE: u32 = 4;
-const ROUNDS: u32 = 3;
+/// Rounds of the honest clients without an attack.
+const BASELINE: u32 = 3;
 /// How often a run is tried in which the machine may be to blame.
 const ATTEMPTS: u32 = 3;
 /// Until everything is given back: as long as a connection may take to close, and a second.
@@ -30,7 +29,7 @@ const SERVER: u8 = 10;
 const HONEST: u8 = 11;
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let Options { adapter, clients, attackers, runs } = options;
+    let Options { adapter, clients, attackers, runs, .. } = options;
     let hurried = hurry(SERVER);
     println!(
         "{clients} honest clients, {attackers} attackers, adapter {}; messages of at most {} KiB, of which an attacker \
@@ -56,19 +55,20 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if bad.is_empty() { Ok(()) } else { Err(bad.join("\n       ").into()) }
 }
 
-/// The three processes.
+/// The three processes. They end in this order: who is honest need not see the server vanish.
 struct Trial {
-    server: Process,
-    honest: Process,
     attack: Process,
+    honest: Process,
+    server: Process,
     clients: usize,
     attackers: usize,
+    rounds: u32,
     baseline: Times,
 }
 
 impl Trial {
     fn start(options: &Options, hurried: bool) -> Result<Self, Failure> {
-        let Options { adapter, clients, attackers, .. } = *options;
+        let Options { adapter, clients, attackers, rounds, .. } = *options;
         let program = std::env::current_exe()?;
         let before = |words: &[&str]| {
             let mut command = Command::new(words.first().map_or(program.as_os_str(), |word| word.as_ref()));
@@ -88,7 +88,7 @@ impl Trial {
         let mut attack = before(if hurried { &["chrt", "--other", "0"] } else { &["nice", "-n", "19"] });
         let attack = Process::start(attack.args(["attack", &address, &attackers.to_string()]))?;
         let baseline = Times::default();
-        Ok(Self { server, honest, attack, clients, attackers, baseline })
+        Ok(Self { attack, honest, server, clients, attackers, rounds, baseline })
     }
 
     /// What is wrong after as many attempts as it takes.
@@ -116,18 +116,23 @@ impl Trial {
         }
     }
 
+    /// That of the middle one of some rounds: what makes one of them slow would hide what an attack does.
     fn measure_baseline(&mut self) -> Result<(), Failure> {
-        let seen: Seen = self.honest.ask(&BASELINE.to_string())?.parse()?;
-        self.baseline = seen.times;
-        let [half, most] = [50, 99].map(|percent| self.baseline.percentile(percent));
-        println!("{:<76} {half:>8} {most:>8} {:>8}", "(nothing)", self.baseline.max());
+        let mut rounds = Vec::new();
+        for _ in 0..BASELINE {
+            let seen: Seen = self.honest.ask("1")?.parse()?;
+            rounds.push(seen.times);
+        }
+        rounds.sort_by_key(|times| times.percentile(99));
+        self.baseline = rounds.swap_remove(rounds.len() / 2);
+        println!("{}", baseline_row(&self.baseline));
         Ok(())
     }
 
     fn measure(&mut self, run: Run) -> Result<Measured<'_>, Failure> {
         let before: Holding = self.server.ask("mark")?.parse()?;
         self.attack.ask(run.name())?;
-        let seen = self.honest.ask(&rounds(run).to_string())?.parse()?;
+        let seen = self.honest.ask(&rounds(run, self.rounds).to_string())?.parse()?;
         let during = self.server.ask("look")?.parse()?;
         let tallies = self.attack.ask("stop")?;
         let tallies: Vec<Tally> = tallies.split(';').map(str::parse).collect::<Result<_, _>>()?;
@@ -148,11 +153,11 @@ impl Trial {
     }
 }
 
-/// Rounds in which every deadline passes.
-fn rounds(run: Run) -> u32 {
+/// Rounds in which every deadline passes, at least so many.
+fn rounds(run: Run, least: u32) -> u32 {
     let longest = run.attacks().iter().filter_map(|attack| attack.within).max().unwrap_or_default();
     let rounds = (longest + 2 * LATE).as_millis().div_ceil(ROUND.as_millis());
-    u32::try_from(rounds).unwrap_or(u32::MAX).max(ROUNDS)
+    u32::try_from(rounds).unwrap_or(u32::MAX).max(least)
 }
 
 #[cfg(test)]
@@ -162,7 +167,7 @@ mod tests {
     #[test]
     fn every_run_outlasts_its_deadlines() {
         for run in crate::options::Options::parse(&[]).unwrap().runs {
-            let lasts = ROUND * rounds(run);
+            let lasts = ROUND * rounds(run, 1);
             for attack in run.attacks() {
                 assert!(attack.within.is_none_or(|within| within + LATE < lasts), "{}", attack.name);
             }

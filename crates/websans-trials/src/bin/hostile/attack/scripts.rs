@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use tokio::time::sleep;
 use websans_testkit::bombs;
 use websans_testkit::dice::Dice;
 use websans_testkit::wire::{Frame, opcode, stream};
@@ -14,6 +15,8 @@ use crate::server::MAX_MESSAGE;
 
 /// The longest message that the server takes.
 const LONGEST: usize = MAX_MESSAGE as usize;
+/// How many of its bytes come one by one.
+const FRAGMENTS: usize = 8 << 10;
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// Ten megabytes of zeros in ten kilobytes.
@@ -55,7 +58,8 @@ pub(super) async fn follow(script: Script, line: &mut Line, dice: &mut Dice) -> 
 async fn frames(script: Script, line: &mut Line, dice: &mut Dice) -> Result<(), Ending> {
     match script {
         Script::OneByteFragments => {
-            line.say(&Frame::text("").unfinished().masked(KEY).to_bytes()).await?;
+            let start = Frame::text("x".repeat(LONGEST - FRAGMENTS)).unfinished();
+            line.say(&start.masked(KEY).to_bytes()).await?;
             line.flood(&chunk(&Frame::continuation("x").unfinished()), dice).await
         }
         Script::EmptyFragments => {
@@ -65,8 +69,11 @@ async fn frames(script: Script, line: &mut Line, dice: &mut Dice) -> Result<(), 
         Script::Pings => line.flood(&chunk(&Frame::ping("")), dice).await,
         Script::PingsUnread => {
             let pings = chunk(&Frame::ping(vec![b'?'; 125]));
+            // The Pongs fill what the system buffers.
+            line.say(&pings.repeat(256 / 4)).await?;
             loop {
                 line.say(&pings).await?;
+                sleep(pace::pause(dice)).await;
             }
         }
         Script::Pongs => line.flood(&chunk(&Frame::pong("")), dice).await,
@@ -91,9 +98,9 @@ async fn frames(script: Script, line: &mut Line, dice: &mut Dice) -> Result<(), 
             Err(line.hold().await)
         }
         Script::HalfMessage => {
-            let mut bytes = Frame::binary(vec![7; LONGEST]).masked(KEY).to_bytes();
-            bytes.pop();
-            line.say(&bytes).await?;
+            // In a frame that is whole, so that Pings can be answered behind it.
+            let half = Frame::binary(vec![7; LONGEST - 1]).unfinished();
+            line.say(&half.masked(KEY).to_bytes()).await?;
             Err(line.hold().await)
         }
         Script::EchoesUnread => {
@@ -111,7 +118,7 @@ async fn frames(script: Script, line: &mut Line, dice: &mut Dice) -> Result<(), 
             let chunk = chunk(&Frame::text("x".repeat(1000)));
             loop {
                 line.say(&chunk).await?;
-                tokio::time::sleep(pace::pause(dice)).await;
+                sleep(pace::pause(dice)).await;
             }
         }
         Script::Unmasked => whole(line, &Frame::text("hello").to_bytes()).await,
