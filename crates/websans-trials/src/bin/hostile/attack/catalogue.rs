@@ -18,6 +18,8 @@ pub(crate) struct Attack {
     pub(crate) also: &'static [Ending],
     /// How long none may last, from when the script says, but for [`LATE`].
     pub(crate) within: Option<Duration>,
+    /// How many messages each attacker can have the server hold at once.
+    pub(crate) messages: usize,
     /// Whether it is run by itself in a brief trial.
     pub(crate) brief: bool,
 }
@@ -98,7 +100,7 @@ impl Script {
 
 /// A row of the catalogue.
 const fn attack(name: &'static str, script: Script, ends: &'static [Ending]) -> Attack {
-    Attack { name, script, ends, also: &[], within: None, brief: false }
+    Attack { name, script, ends, also: &[], within: None, messages: 1, brief: false }
 }
 
 impl Attack {
@@ -109,6 +111,11 @@ impl Attack {
 
     const fn within(mut self, within: Duration) -> Self {
         self.within = Some(within);
+        self
+    }
+
+    const fn messages(mut self, messages: usize) -> Self {
+        self.messages = messages;
         self
     }
 
@@ -131,7 +138,8 @@ pub(crate) const CATALOGUE: &[Attack] = &[
     attack("one-byte-fragments", Script::OneByteFragments, &[Close(1009)]).also(&[Reset]),
     attack("empty-fragments", Script::EmptyFragments, &[Close(1008)]).also(&[Reset]),
     attack("pings", Script::Pings, &[]),
-    attack("pings-unread", Script::PingsUnread, &[Reset]).also(&[Close(1011)]),
+    // One Pong for all the Pings of a read: it takes long until there is no room for the next.
+    attack("pings-unread", Script::PingsUnread, &[]).also(&[Close(1011), Reset]),
     attack("pongs", Script::Pongs, &[]),
     attack("huge-length", Script::HugeLength, &[Close(1009)]).also(&[Close(1002)]),
     attack("dribbled-length", Script::DribbledLength, &[Close(1009)]),
@@ -141,7 +149,8 @@ pub(crate) const CATALOGUE: &[Attack] = &[
     attack("empty-blocks", Script::EmptyBlocks, &[Close(1009)]).also(&[Reset]),
     attack("half-compressed", Script::HalfCompressed, &[]).brief(),
     attack("half-message", Script::HalfMessage, &[]),
-    attack("echoes-unread", Script::EchoesUnread, &[Reset]).within(WRITE_STALL),
+    // One that is being sent, whatever `max_outbox` says, and the next one.
+    attack("echoes-unread", Script::EchoesUnread, &[Reset]).within(WRITE_STALL).messages(2),
     attack("close-unanswered", Script::CloseUnanswered, &[Eof, Reset]).within(CLOSE_WITHIN),
     attack("data-after-close", Script::DataAfterClose, &[Reset]).within(CLOSE_WITHIN),
     attack("unmasked", Script::Unmasked, &[Close(1002)]),

@@ -69,8 +69,6 @@ async fn frames(script: Script, line: &mut Line, dice: &mut Dice) -> Result<(), 
         Script::Pings => line.flood(&chunk(&Frame::ping("")), dice).await,
         Script::PingsUnread => {
             let pings = chunk(&Frame::ping(vec![b'?'; 125]));
-            // The Pongs fill what the system buffers.
-            line.say(&pings.repeat(256 / 4)).await?;
             loop {
                 line.say(&pings).await?;
                 sleep(pace::pause(dice)).await;
