@@ -65,6 +65,38 @@ impl Times {
     }
 }
 
+/// Times of several rounds. What holds of one round because the machine was busy with something else does not of the middle one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rounds(Vec<Times>);
+
+impl Rounds {
+    /// Of a line of numbers, with semicolons between rounds.
+    ///
+    /// # Errors
+    /// If one is none.
+    pub fn parse(line: &str) -> Result<Self, std::num::ParseIntError> {
+        line.split(';').map(Times::parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether there is none, or nothing in one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty() || self.0.iter().any(Times::is_empty)
+    }
+
+    /// The median of the rounds' percentiles.
+    #[must_use]
+    pub fn percentile(&self, percent: usize) -> u64 {
+        median(self.0.iter().map(|times| times.percentile(percent)).collect())
+    }
+
+    /// The longest of all.
+    #[must_use]
+    pub fn max(&self) -> u64 {
+        self.0.iter().map(Times::max).max().unwrap_or(u64::MAX)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +116,16 @@ mod tests {
         assert_eq!((times.len(), times.percentile(50), times.max()), (3, 20, 30));
         assert!(Times::parse("").unwrap().is_empty());
         assert!(Times::parse("1 x").is_err());
+    }
+
+    #[test]
+    fn a_round_that_stands_out_does_not_count() {
+        let rounds = Rounds::parse("1 2 3;900 901 902; 4 5 6").unwrap();
+        assert_eq!([50, 99].map(|percent| rounds.percentile(percent)), [5, 6]);
+        assert_eq!((rounds.max(), rounds.is_empty()), (902, false));
+        // Of two the one that noise has added less to.
+        assert_eq!(Rounds::parse("9;7").unwrap().percentile(99), 7);
+        assert!(Rounds::default().is_empty() && Rounds::parse("1;;2").unwrap().is_empty());
+        assert!(Rounds::parse("1;x").is_err());
     }
 }

@@ -17,8 +17,8 @@ declared lengths, decompression bombs, messages without an end, peers that never
 connections beyond the limit, resets. Then all of them at once.
 
 Fails if, during any of it, 99 % of the honest round trips take more than three times as long as without, an honest
-connection is lost or an echo wrong; if an attacker costs the server's heap more than the longest message and 64 KiB
-at its peak; if connections are not ended as they must be, or later than a second after their deadline; or if memory,
+connection is lost or an echo wrong; if an attacker costs the server's heap more at its peak than the longest message
+and 64 KiB, or two messages where it has the server send one that it never reads; if connections are not ended as they must be, or later than a second after their deadline; or if memory,
 connections and file descriptors are not given back when the attackers have gone. Prints a table.
 
 A connection of an attacker's lasts until the server ends it. Then the attacker waits for 50 to 100 ms before the next

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use websans_tokio::{Client, Error, Message, Transport, WebSocket, connect};
 use websans_trials::Failure;
-use websans_trials::times::Times;
+use websans_trials::times::Rounds;
 
 use crate::server::PATH;
 
@@ -28,7 +28,7 @@ pub(crate) struct Seen {
     /// Echoes that were none.
     pub(crate) wrong: usize,
     /// Round-trip times in microseconds.
-    pub(crate) times: Times,
+    pub(crate) times: Rounds,
 }
 
 impl FromStr for Seen {
@@ -37,7 +37,7 @@ impl FromStr for Seen {
     fn from_str(line: &str) -> Result<Self, Failure> {
         let (lost, rest) = line.split_once(' ').ok_or("no lost connections")?;
         let (wrong, times) = rest.split_once(' ').ok_or("no wrong echoes")?;
-        Ok(Self { lost: lost.parse()?, wrong: wrong.parse()?, times: Times::parse(times)? })
+        Ok(Self { lost: lost.parse()?, wrong: wrong.parse()?, times: Rounds::parse(times)? })
     }
 }
 
@@ -46,13 +46,17 @@ impl FromStr for Seen {
 struct Seeing {
     lost: usize,
     wrong: usize,
-    times: Vec<u128>,
+    rounds: Vec<Vec<u128>>,
 }
 
 impl fmt::Display for Seeing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} ", self.lost, self.wrong)?;
-        self.times.iter().try_for_each(|time| write!(f, " {time}"))
+        for (index, round) in self.rounds.iter().enumerate() {
+            f.write_str(if index > 0 { ";" } else { "" })?;
+            round.iter().try_for_each(|time| write!(f, "{time} "))?;
+        }
+        Ok(())
     }
 }
 
@@ -103,7 +107,7 @@ async fn round(
 ) -> Result<(), Failure> {
     let start = tokio::time::Instant::now();
     let pace = ROUND / u32::try_from(clients.len())?;
-    let mut trips = JoinSet::new();
+    let (mut trips, mut times) = (JoinSet::new(), Vec::new());
     for (index, client) in clients.iter_mut().enumerate() {
         let Some(mut socket) = client.take() else { continue };
         let at = start + pace * u32::try_from(index)?;
@@ -118,7 +122,7 @@ async fn round(
         let (index, socket, tripped) = tripped?;
         match tripped {
             Ok(Ok((took, right))) => {
-                seeing.times.push(took.as_micros());
+                times.push(took.as_micros());
                 seeing.wrong += usize::from(!right);
                 clients[index] = Some(socket);
             }
@@ -126,6 +130,7 @@ async fn round(
             Err(_) => eprintln!("honest client {index}: no echo within {} s", PATIENCE.as_secs()),
         }
     }
+    seeing.rounds.push(times);
     sleep_until(start + ROUND).await;
     Ok(())
 }
@@ -146,10 +151,11 @@ mod tests {
 
     #[test]
     fn what_is_said_is_understood() {
-        let seeing = Seeing { lost: 1, wrong: 2, times: vec![50, 40] };
-        let expected = Seen { lost: 1, wrong: 2, times: Times::new(vec![40, 50]) };
+        let seeing = Seeing { lost: 1, wrong: 2, rounds: vec![vec![50, 40], vec![30]] };
+        let expected = Seen { lost: 1, wrong: 2, times: Rounds::parse("40 50;30").unwrap() };
         assert_eq!(seeing.to_string().parse::<Seen>().unwrap(), expected);
-        assert_eq!(Seeing::default().to_string().parse::<Seen>().unwrap(), Seen::default());
+        let nobody = Seeing { lost: 1, wrong: 0, rounds: vec![vec![], vec![]] };
+        assert!(nobody.to_string().parse::<Seen>().unwrap().times.is_empty());
         assert!("1".parse::<Seen>().is_err());
         assert!("1 x 3".parse::<Seen>().is_err());
     }

@@ -26,7 +26,7 @@ use crate::serve::Server;
 static HEAP: PeakAlloc = PeakAlloc;
 
 /// Small, so that the bound on what an attacker may cost bites.
-pub(crate) const MAX_MESSAGE: u64 = 64 << 10;
+pub(crate) const MAX_MESSAGE: usize = 64 << 10;
 const MAX_OUTBOX: usize = 32 << 10;
 /// Short, so that one trial sees all of them pass. That for a handshake is the sample app's, and the default.
 pub(crate) const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -85,7 +85,7 @@ fn listen() -> Result<TcpListener, Failure> {
 }
 
 fn limit(config: &mut Config) {
-    config.max_message = MAX_MESSAGE;
+    config.max_message = MAX_MESSAGE as u64;
     config.max_outbox = MAX_OUTBOX;
     config.handshake_within = HANDSHAKE_WITHIN;
     config.write_stall = WRITE_STALL;
@@ -95,8 +95,8 @@ fn limit(config: &mut Config) {
 
 /// The sample app's server.
 fn tower(listener: TcpListener, places: usize) -> Count {
-    let options =
-        Options::new().path(PATH).limits(limit).max_connections(places).deflate(&Deflate::default());
+    let deflate = &Deflate::default();
+    let options = Options::new().path(PATH).limits(limit).max_connections(places).deflate(deflate);
     let layer = WebSocketLayer::new(options);
     let sockets = layer.sockets();
     let app = App { log: Log, background: None };

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use websans_trials::times::Times;
+use websans_trials::times::Rounds;
 use websans_trials::{Failure, Process, hurry};
 
 use crate::attack::{LATE, Tally};
@@ -63,7 +63,7 @@ struct Trial {
     clients: usize,
     attackers: usize,
     rounds: u32,
-    baseline: Times,
+    baseline: Rounds,
 }
 
 impl Trial {
@@ -87,7 +87,7 @@ impl Trial {
         honest.answer()?;
         let mut attack = before(if hurried { &["chrt", "--other", "0"] } else { &["nice", "-n", "19"] });
         let attack = Process::start(attack.args(["attack", &address, &attackers.to_string()]))?;
-        let baseline = Times::default();
+        let baseline = Rounds::default();
         Ok(Self { attack, honest, server, clients, attackers, rounds, baseline })
     }
 
@@ -116,15 +116,9 @@ impl Trial {
         }
     }
 
-    /// That of the middle one of some rounds: what makes one of them slow would hide what an attack does.
     fn measure_baseline(&mut self) -> Result<(), Failure> {
-        let mut rounds = Vec::new();
-        for _ in 0..BASELINE {
-            let seen: Seen = self.honest.ask("1")?.parse()?;
-            rounds.push(seen.times);
-        }
-        rounds.sort_by_key(|times| times.percentile(99));
-        self.baseline = rounds.swap_remove(rounds.len() / 2);
+        let seen: Seen = self.honest.ask(&BASELINE.to_string())?.parse()?;
+        self.baseline = seen.times;
         println!("{}", baseline_row(&self.baseline));
         Ok(())
     }

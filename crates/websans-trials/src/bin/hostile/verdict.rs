@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use websans_trials::times::{Times, ratio};
+use websans_trials::times::{Rounds, ratio};
 
 use crate::attack::{Attack, Ending, LATE, Tally};
 use crate::holding::Holding;
@@ -28,7 +28,7 @@ pub(crate) struct Measured<'m> {
     pub(crate) run: Run,
     pub(crate) clients: usize,
     pub(crate) attackers: usize,
-    pub(crate) baseline: &'m Times,
+    pub(crate) baseline: &'m Rounds,
     /// Of each of the run's attacks.
     pub(crate) tallies: Vec<Tally>,
     pub(crate) seen: Seen,
@@ -71,7 +71,7 @@ impl Measured<'_> {
     fn allowed(&self) -> usize {
         // In a mix of hardly any it is two.
         let messages = if let Run::One(attack) = self.run { attack.messages } else { 1 };
-        messages * MAX_MESSAGE as usize + COST
+        messages * MAX_MESSAGE + COST
     }
 
     /// How late the connections of deadlines ended, counted from when they began to wait for it.
@@ -174,7 +174,7 @@ impl fmt::Display for Measured<'_> {
 }
 
 /// The row without an attack.
-pub(crate) fn baseline_row(times: &Times) -> String {
+pub(crate) fn baseline_row(times: &Rounds) -> String {
     let [half, most] = [50, 99].map(|percent| times.percentile(percent));
     format!("{:<33} {half:>8} {most:>8} {:>8}", "(nothing)", times.max())
 }
@@ -212,7 +212,7 @@ mod tests {
         CATALOGUE.iter().find(|attack| attack.name == name).unwrap()
     }
 
-    fn measured<'m>(baseline: &'m Times, attack: &'static Attack, tally: &str) -> Measured<'m> {
+    fn measured<'m>(baseline: &'m Rounds, attack: &'static Attack, tally: &str) -> Measured<'m> {
         let before = Holding { heap: 1_000_000, peak: 1_000_000, files: 1010, sockets: 1000 };
         Measured {
             run: Run::One(attack),
@@ -220,7 +220,7 @@ mod tests {
             attackers: 1000,
             baseline,
             tallies: vec![tally.parse().unwrap()],
-            seen: Seen { lost: 0, wrong: 0, times: Times::new(vec![250; 100]) },
+            seen: Seen { lost: 0, wrong: 0, times: Rounds::parse("250;250").unwrap() },
             before,
             during: Holding { heap: 2_000_000, peak: 3_000_000, files: 2010, sockets: 1000 },
             after: before,
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn nothing_to_complain_of() {
-        let baseline = Times::new(vec![100; 10]);
+        let baseline = Rounds::parse("100 100;100").unwrap();
         let measured = measured(&baseline, named("slowloris"), "1000 408:1000:10001000");
         assert_eq!(measured.complaints(), Complaints::default());
         let row = measured.to_string();
@@ -242,10 +242,10 @@ mod tests {
 
     #[test]
     fn what_the_machine_may_be_to_blame_for() {
-        let baseline = Times::new(vec![80; 10]);
+        let baseline = Rounds::parse("80").unwrap();
         let slow = measured(&baseline, named("slowloris"), "1000 408:1000:10001000").complaints();
         assert_eq!((slow.slow.len(), slow.wrong.len()), (1, 0));
-        let baseline = Times::new(vec![100; 10]);
+        let baseline = Rounds::parse("100 100;100").unwrap();
         // One is still there when the attack is over.
         let late =
             measured(&baseline, named("slowloris"), "1000 408:999:10001000 left:1:11000001").complaints();
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_it_cannot() {
-        let baseline = Times::new(vec![100; 10]);
+        let baseline = Rounds::parse("100 100;100").unwrap();
         for tally in ["0", "1000 left:1000:1000", "9 408:8:1000 reset:1:1000", "9 408:8:1000 1002:1:1000"] {
             let complaints = measured(&baseline, named("slowloris"), tally).complaints();
             assert!(!complaints.wrong.is_empty(), "{tally}");
@@ -267,7 +267,7 @@ mod tests {
         };
         assert_eq!(change(|measured| measured.seen.lost = 1), 1);
         assert_eq!(change(|measured| measured.seen.wrong = 1), 1);
-        assert_eq!(change(|measured| measured.seen.times = Times::default()), 1);
+        assert_eq!(change(|measured| measured.seen.times = Rounds::default()), 1);
         assert_eq!(change(|measured| measured.during.sockets = 999), 1);
         assert_eq!(change(|measured| measured.returned = None), 1);
         assert_eq!(change(|measured| measured.during.peak = 1_000_000 + (128 << 10) * 1000), 0);

@@ -11,10 +11,8 @@ use super::catalogue::Script;
 use super::ending::Ending;
 use super::line::Line;
 use super::{pace, requests};
-use crate::server::MAX_MESSAGE;
+use crate::server::MAX_MESSAGE as LONGEST;
 
-/// The longest message that the server takes.
-const LONGEST: usize = MAX_MESSAGE as usize;
 /// How many of its bytes come one by one.
 const FRAGMENTS: usize = 8 << 10;
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -85,7 +83,7 @@ async fn frames(script: Script, line: &mut Line, dice: &mut Dice) -> Result<(), 
             Err(line.end().await)
         }
         Script::DeclaredLength => {
-            line.say(&Frame::binary("").declaring(MAX_MESSAGE).masked(KEY).to_bytes()).await?;
+            line.say(&Frame::binary("").declaring(LONGEST as u64).masked(KEY).to_bytes()).await?;
             Err(line.hold().await)
         }
         Script::Bomb => whole(line, &compressed(&BOMB, usize::MAX)).await,
