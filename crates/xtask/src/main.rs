@@ -17,6 +17,7 @@ mod debian;
 mod dependencies;
 mod failure;
 mod fairness;
+mod hostile;
 mod interop;
 mod ledger;
 mod linear;
@@ -43,6 +44,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   browser       the sample app in Chromium
   dependencies  what the core crate may depend on
   fairness      a thousand quiet clients beside one that floods
+  hostile       a thousand honest clients beside a thousand attackers
   interop       exchanges with WebSocket implementations of other languages
   linear        whether instruction counts grow in step with input
   museum        whether every known attack has a test
@@ -162,6 +164,7 @@ fn run() -> Result {
         "bench" => return bench::command(&workspace, &mut arguments),
         "supply" => return supply::command(&workspace, &mut arguments),
         "simulate" => return simulate::command(&workspace, &mut arguments),
+        "hostile" => return hostile::command(&workspace, &mut arguments),
         _ => {}
     }
     let Some(Plain { name, about, run }) = PLAIN.iter().find(|plain| plain.name == command) else {

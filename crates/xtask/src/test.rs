@@ -8,8 +8,8 @@ use crate::child;
 use crate::failure::{Failure, Result, fail};
 use crate::workspace::Workspace;
 use crate::{
-    browser, dependencies, fairness, interop, linear, museum, proxies, rfc, simulate, supply, unsafety,
-    vanish,
+    browser, dependencies, fairness, hostile, interop, linear, museum, proxies, rfc, simulate, supply,
+    unsafety, vanish,
 };
 
 const HELP: &str = "\
@@ -73,6 +73,11 @@ fn steps() -> Vec<Step> {
     steps.push(Step::new("simulation", seeds, simulate::check));
     steps.push(Step::new("vanish", "clients that vanish are found dead in time", vanish::check));
     steps.push(Step::new("fairness", "one client that floods hardly slows others", fairness::check));
+    steps.push(Step::new(
+        "hostile",
+        "attackers hardly slow others, and leave nothing behind",
+        hostile::check,
+    ));
     for adapter in ADAPTERS {
         let name = format!("autobahn-{}", adapter.name);
         let about = format!("Autobahn testsuite against {} of {}", adapter.sides(), adapter.name);

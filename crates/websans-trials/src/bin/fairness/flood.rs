@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::sync::watch;
 use websans_tokio::{Client, Config, Receiver, Sender, Transport, connect};
-
-use crate::Failure;
+use websans_trials::Failure;
 
 /// What it floods with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

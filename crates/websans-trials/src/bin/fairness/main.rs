@@ -16,11 +16,9 @@ mod quiet;
 mod server;
 mod trial;
 
-use std::error::Error;
 use std::process::ExitCode;
 
-/// Whatever went wrong, for the person at the terminal.
-type Failure = Box<dyn Error + Send + Sync>;
+use websans_trials::Failure;
 
 fn main() -> ExitCode {
     match run() {

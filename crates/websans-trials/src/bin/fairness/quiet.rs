@@ -8,8 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use websans_tokio::{Client, Error, Transport, WebSocket, connect};
-
-use crate::Failure;
+use websans_trials::Failure;
 
 /// Over how long the clients' messages of one round are spread.
 pub(crate) const ROUND: Duration = Duration::from_secs(2);

@@ -7,8 +7,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use websans_tower::{Error, Options, Socket, Upgrade, WebSocketLayer};
-
-use crate::Failure;
+use websans_trials::Failure;
 
 /// Starts it on the runtime that this is called on.
 pub(crate) async fn start() -> Result<SocketAddr, Failure> {

@@ -1,12 +1,12 @@
 //! The trial itself.
 
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::Failure;
+use websans_trials::times::{Times, median, ratio};
+use websans_trials::{Failure, Process, hurry};
+
 use crate::flood::Flood;
 use crate::quiet::ROUND;
 use crate::server;
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 pub(crate) fn run(clients: usize, rounds: usize) -> Result<(), Failure> {
     let program = std::env::current_exe()?;
-    let hurried = hurry();
+    let hurried = hurry(10);
     // The flooding client goes after the others, one way or the other.
     let mut after = if hurried { Command::new("chrt") } else { Command::new("nice") };
     after.args(if hurried { ["--other", "0"] } else { ["-n", "19"] }).arg(&program).arg("flood");
@@ -28,8 +28,11 @@ pub(crate) fn run(clients: usize, rounds: usize) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let address = runtime.block_on(server::start())?;
-    let mut quiet = Process::start(Command::new(program).arg("quiet"), address, &[&clients.to_string()])?;
-    let mut flood = Process::start(&mut after, address, &[])?;
+    let address = address.to_string();
+    let mut quiet = Process::start(Command::new(program).args(["quiet", &address, &clients.to_string()]))?;
+    let mut flood = Process::start(after.arg(&address))?;
+    quiet.answer()?;
+    flood.answer()?;
     println!("{clients} quiet clients, {rounds} rounds of {} s each", ROUND.as_secs());
     quiet.ask("warm up")?;
     // Whatever else the machine does can only make others wait longer: one attempt that shows they need not is enough.
@@ -55,8 +58,7 @@ fn compare(quiet: &mut Process, flood: &mut Process, rounds: usize) -> Result<f6
     let [idle, small, large] = results.map(median);
     let mut worst = 0.0_f64;
     for (name, flooded) in [("small", small), ("large", large)] {
-        #[expect(clippy::cast_precision_loss, reason = "microseconds to be compared")]
-        let ratio = flooded as f64 / idle as f64;
+        let ratio = ratio(flooded, idle);
         println!("{name} messages: {flooded} us, {ratio:.2} times {idle} us");
         worst = worst.max(ratio);
     }
@@ -72,9 +74,8 @@ fn round(quiet: &mut Process, flood: &mut Process, condition: Option<Flood>) -> 
     let times = quiet.ask("go")?;
     let came = flood.ask("nothing")?;
     sleep(PAUSE);
-    let mut times: Vec<u64> = times.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-    times.sort_unstable();
-    let (half, most) = (percentile(&times, 50), percentile(&times, 99));
+    let times = Times::parse(&times)?;
+    let (half, most) = (times.percentile(50), times.percentile(99));
     let (messages, bytes) = came.split_once(' ').ok_or("no figures of the flood")?;
     let (messages, bytes): (u64, u64) = (messages.parse()?, bytes.parse()?);
     println!(
@@ -84,56 +85,4 @@ fn round(quiet: &mut Process, flood: &mut Process, condition: Option<Flood>) -> 
         return Err(format!("{messages} {name} messages are no flood: the machine is too busy").into());
     }
     Ok(most)
-}
-
-/// Puts this process, and those it will start, before all others, if it may do that. There must be no other thread yet.
-fn hurry() -> bool {
-    let mut chrt = Command::new("chrt");
-    chrt.args(["--fifo", "--pid", "10", &std::process::id().to_string()]);
-    chrt.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-}
-
-/// The time within which so many of a hundred are, of sorted ones.
-fn percentile(times: &[u64], percent: usize) -> u64 {
-    times.get((times.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(u64::MAX)
-}
-
-fn median(mut times: Vec<u64>) -> u64 {
-    times.sort_unstable();
-    percentile(&times, 50)
-}
-
-/// This program in another role, which answers each line with one.
-struct Process {
-    child: Child,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Process {
-    fn start(command: &mut Command, address: SocketAddr, arguments: &[&str]) -> Result<Self, Failure> {
-        command.arg(address.to_string()).args(arguments);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let input = child.stdin.take().ok_or("no input")?;
-        let output = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
-        let mut process = Self { child, input, output };
-        process.answer()?;
-        Ok(process)
-    }
-
-    fn ask(&mut self, line: &str) -> Result<String, Failure> {
-        writeln!(self.input, "{line}")?;
-        self.answer()
-    }
-
-    fn answer(&mut self) -> Result<String, Failure> {
-        Ok(self.output.next().ok_or("a process has ended too early")??)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -1,12 +1,11 @@
 //! The trial itself.
 
-use std::alloc::System;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use peak_alloc::PeakAlloc;
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 use websans_tower::Cause;
@@ -16,7 +15,7 @@ use crate::net::{NEAR, Net};
 use crate::server::{End, Habit, KEEP_ALIVE, Server};
 
 #[global_allocator]
-static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+static HEAP: PeakAlloc = PeakAlloc;
 
 /// Clients for each habit of the handlers, unless told otherwise.
 pub(crate) const PEERS: usize = 50;
@@ -135,8 +134,7 @@ fn judge(habit: Habit, ends: &[End], cut: Instant, bound: Duration, peers: usize
 }
 
 fn holding(server: &Server) -> Result<Holding, Failure> {
-    let stats = HEAP.stats();
-    let heap = stats.bytes_allocated - stats.bytes_deallocated;
+    let heap = HEAP.current_usage();
     let links = fs::read_dir("/proc/self/fd")?.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
     let files = links.filter(|link| link.to_string_lossy().starts_with("socket:")).count();
     Ok(Holding { heap, files, sockets: server.sockets.len() })
