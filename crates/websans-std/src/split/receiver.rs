@@ -133,10 +133,13 @@ impl<S: Stream> Reader<S> {
             if matches!(conn.state(), State::Closed | State::CloseReceived) {
                 shared.closed.notify_all();
             }
+            // Looked at once: what is put off here because the stream holds something back must be tried again below,
+            // although the stream may have let it go meanwhile.
+            let held = shared.held.load(Ordering::Acquire);
             match conn.hangup() {
                 Hangup::NotYet => {}
                 // First the stream lets go what it has taken.
-                Hangup::ShutdownWrite if self.shut || shared.held.load(Ordering::Acquire) => {}
+                Hangup::ShutdownWrite if self.shut || held => {}
                 Hangup::ShutdownWrite => {
                     self.shut = true;
                     let _ = self.io.shutdown(Shutdown::Write); // the peer may have gone
@@ -154,7 +157,7 @@ impl<S: Stream> Reader<S> {
             //    nearer than that.
             let close_within = conn.config().close_within.max(RETRY);
             let mut wait = conn.deadline().map_or(close_within, |deadline| shared.clock.until(deadline));
-            if shared.wants_write(&conn) && written != Written::Broken {
+            if (conn.wants_write() || held) && written != Written::Broken {
                 wait = wait.min(RETRY);
             }
             drop(conn);
