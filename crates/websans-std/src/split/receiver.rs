@@ -11,6 +11,7 @@ use super::{Shared, Written, lock};
 use crate::error::Error;
 use crate::message::{MessageReader, Source};
 use crate::stream::Stream;
+use crate::sync::sleep;
 use crate::wait::{Io, RETRY, Waits};
 
 /// The half that receives. Keep calling it: keep-alive, answers to Pings and the closing handshake happen in it.
@@ -169,7 +170,7 @@ impl<S: Stream> Reader<S> {
     fn read(&mut self, shared: &Shared<S>, wait: Duration) -> Result<(), Error> {
         if self.ended {
             // What waits to be written is all that is left to wait for.
-            std::thread::sleep(wait.min(RETRY));
+            sleep(wait.min(RETRY));
             return Ok(());
         }
         self.waits.bound_read(&self.io, Some(wait))?;

@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::timeout;
 
 use super::place::Place;
 use crate::drain::drain;
+use crate::sync::timeout;
 
 /// The stream of a connection that belongs to a [`Group`](super::Group).
 ///

@@ -1,9 +1,8 @@
 //! [`Places`]: the connections that are open, at most so many; [`Place`], that of one of them.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::{io, mem};
 
@@ -11,6 +10,7 @@ use tokio::task::AbortHandle;
 use websans::Outcome;
 
 use crate::notice::{Ended, Notice};
+use crate::sync::{AtomicBool, AtomicU8, Map, Mutex, MutexGuard};
 
 /// The connections of one group.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Places {
 struct Open {
     next: u64,
     /// Weak: what holds a place is the connection itself.
-    places: HashMap<u64, Weak<Place>>,
+    places: Map<u64, Weak<Place>>,
     /// Connections that were told to close.
     told: u64,
     /// Those of them that did so cleanly.
@@ -31,7 +31,7 @@ struct Open {
     /// No more are taken.
     closing: bool,
     /// Who waits for what becomes of all, by a number of their own.
-    waiting: HashMap<u64, Waker>,
+    waiting: Map<u64, Waker>,
 }
 
 /// A connection's place, taken until the last holder is dropped: on every way out, whoever owns the connection by then.
@@ -274,7 +274,7 @@ impl Drop for Place {
         if *self.counted.get_mut() && *self.clean.get_mut() {
             open.closed_cleanly += 1;
         }
-        let woken = if open.places.is_empty() { mem::take(&mut open.waiting) } else { HashMap::new() };
+        let woken = if open.places.is_empty() { mem::take(&mut open.waiting) } else { Map::new() };
         drop(open);
         woken.into_values().for_each(Waker::wake);
     }
