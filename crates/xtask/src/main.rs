@@ -21,6 +21,7 @@ mod interop;
 mod linear;
 mod proxies;
 mod rfc;
+mod schedules;
 mod source;
 mod test;
 mod unsafety;
@@ -42,6 +43,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   linear        whether instruction counts grow in step with input
   proxies       the sample app behind nginx, HAProxy, systemd and beside Node
   rfc           whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test
+  schedules     the split halves of the adapters under many schedules
   unsafe        how often the source says unsafe
   vanish        clients that vanish from the network without a word
 
@@ -145,6 +147,7 @@ fn run() -> Result {
         "test" => return test::command(&workspace, &mut arguments),
         "autobahn" => return autobahn::command(&workspace, &mut arguments),
         "bench" => return bench::command(&workspace, &mut arguments),
+        "schedules" => return schedules::command(&workspace, &mut arguments),
         _ => {}
     }
     let Some(Plain { name, about, run }) = PLAIN.iter().find(|plain| plain.name == command) else {
