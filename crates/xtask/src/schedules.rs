@@ -63,15 +63,14 @@ pub(crate) fn command(workspace: &Workspace, arguments: &mut lexopt::Parser) -> 
     let (mut schedules, mut seed, mut replay, mut ledger) = ("1000".to_owned(), None, None, false);
     let mut names = Vec::new();
     while let Some(argument) = arguments.next()? {
-        let mut value = || -> Result<String> { Ok(arguments.value()?.to_string_lossy().into_owned()) };
         match argument {
             lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => {
                 print!("{HELP}");
                 return Ok(());
             }
-            lexopt::Arg::Long("schedules") => schedules = value()?,
-            lexopt::Arg::Long("seed") => seed = Some(value()?),
-            lexopt::Arg::Long("replay") => replay = Some(value()?),
+            lexopt::Arg::Long("schedules") => schedules = value(arguments)?,
+            lexopt::Arg::Long("seed") => seed = Some(value(arguments)?),
+            lexopt::Arg::Long("replay") => replay = Some(value(arguments)?),
             lexopt::Arg::Long("ledger") => ledger = true,
             lexopt::Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
             other => return Err(other.unexpected().into()),
@@ -85,6 +84,11 @@ pub(crate) fn command(workspace: &Workspace, arguments: &mut lexopt::Parser) -> 
     let plan = Plan { schedules: &schedules, seed: seed.as_deref(), replay: replay.as_deref() };
     let explored = explore(&scenarios, &plan)?;
     if ledger { enter(workspace, &explored) } else { Ok(()) }
+}
+
+/// What follows an option.
+fn value(arguments: &mut lexopt::Parser) -> Result<String> {
+    Ok(arguments.value()?.to_string_lossy().into_owned())
 }
 
 /// Builds the adapters with the explorer's locks and timers, in a place of their own: flags are part of what cargo rebuilds for.

@@ -11,7 +11,8 @@ use crate::{CloseCode, Error};
 
 /// One thread sends what another receives again, from a peer that cannot take all of it at once.
 ///
-/// BROKEN-echo
+/// Seen to fail with what a stream holds back looked at twice (the end of our side was slept through, for 3.75 s), and with no
+/// retry of what the receiver could not write.
 #[test]
 fn echo() {
     explore("std::echo", || {
@@ -43,7 +44,7 @@ fn echo() {
 
 /// A Ping is heard, and its answer queued, while a sender waits for a peer that does not read before it was heard.
 ///
-/// BROKEN-ping
+/// Seen to fail with a receiver that waits for the writing lock and the peer: the message behind the Ping never came.
 #[test]
 fn a_ping_while_the_pipe_is_full() {
     explore("std::a_ping_while_the_pipe_is_full", || {
@@ -71,7 +72,7 @@ fn a_ping_while_the_pipe_is_full() {
 
 /// Clones send at once, with too little room for two messages, to a peer that is slow to take them.
 ///
-/// BROKEN-clones
+/// Seen to fail with the room for a message looked for under another lock than that under which it is queued: `OutboxFull`.
 #[test]
 fn clones_send_at_once() {
     explore("std::clones_send_at_once", || {
@@ -100,7 +101,7 @@ fn clones_send_at_once() {
 
 /// A message is written in pieces while a clone sends: that has its turn before or after, or is told to wait.
 ///
-/// BROKEN-pieces
+/// Seen to fail with a closing sender that leaves it to a receiver that is gone to hear the answer.
 #[test]
 fn pieces_beside_messages() {
     explore("std::pieces_beside_messages", || {
@@ -140,7 +141,7 @@ fn pieces_beside_messages() {
 
 /// The stream holds back what it takes until it is flushed, and the peer is slow.
 ///
-/// BROKEN-held
+/// Seen to fail without the flush once all is written: the peer never got what was held.
 #[test]
 fn a_stream_that_holds_back() {
     explore("std::a_stream_that_holds_back", || {

@@ -12,7 +12,7 @@ use crate::{CloneStream as _, CloseCode, Error};
 
 /// The transport fails under a receiver that waits and senders that are blocked: all are told, and all the same.
 ///
-/// BROKEN-transport-fails
+/// Seen to fail with a failed read that ends the connection for the receiver alone, and with an end that wakes no closing sender.
 #[test]
 fn the_transport_fails() {
     explore("std::the_transport_fails", || {
@@ -42,7 +42,7 @@ fn the_transport_fails() {
 
 /// The peer is gone without a word while a message is on its way to it.
 ///
-/// BROKEN-peer-vanishes
+/// Seen to fail without the look whether both directions are gone: the receiver went on waiting to write.
 #[test]
 fn the_peer_goes_without_a_close() {
     explore("std::the_peer_goes_without_a_close", || {
@@ -66,7 +66,7 @@ fn the_peer_goes_without_a_close() {
 
 /// Keep-alive gives the peer up at the moment at which something is sent, and, in every second schedule, heard.
 ///
-/// BROKEN-keepalive
+/// Seen to fail with a receiver that judges no time.
 #[test]
 fn keepalive_ends_while_a_message_is_sent() {
     explore("std::keepalive_ends_while_a_message_is_sent", || {
@@ -109,7 +109,7 @@ fn keepalive_ends_while_a_message_is_sent() {
 
 /// A peer that does not read is given up, by whoever is blocked, for all.
 ///
-/// BROKEN-stall
+/// Seen to fail with an end that does not shut the transport down, which the receiver then waited for.
 #[test]
 fn a_peer_that_does_not_read() {
     explore("std::a_peer_that_does_not_read", || {

@@ -10,7 +10,7 @@ use crate::{CloseCode, Error};
 
 /// The sender closes while the receiver waits, before it does, or after.
 ///
-/// BROKEN-close
+/// Seen to fail with a receiver that wakes no sender when the connection ends.
 #[test]
 fn the_sender_closes() {
     explore("tokio::the_sender_closes", || async {
@@ -29,7 +29,7 @@ fn the_sender_closes() {
 
 /// Two clones and the peer close at once.
 ///
-/// BROKEN-all-close
+/// Seen to fail with a wake-up of the first sender only.
 #[test]
 fn all_close_at_once() {
     explore("tokio::all_close_at_once", || async {
@@ -50,7 +50,7 @@ fn all_close_at_once() {
 
 /// The peer closes while a sender waits for it to read. A message whose sending went well has arrived.
 ///
-/// BROKEN-peer-closes
+/// Seen to fail with a receiver that wakes no sender when the connection ends, and with one that leaves no waker.
 #[test]
 fn the_peer_closes_on_a_blocked_sender() {
     explore("tokio::the_peer_closes_on_a_blocked_sender", || async {
@@ -83,7 +83,7 @@ fn the_peer_closes_on_a_blocked_sender() {
 
 /// The receiver is dropped while senders wait for the peer to read: they go on, hear its Close, and are told of it.
 ///
-/// BROKEN-receiver-dropped
+/// Seen to fail with a `Drop` of the receiver that wakes nobody: no one was left to hear the peer.
 #[test]
 fn the_receiver_is_dropped() {
     explore("tokio::the_receiver_is_dropped", || async {
@@ -112,7 +112,7 @@ fn the_receiver_is_dropped() {
 
 /// The receiver is dropped while senders close, and was the one that was to hear the answer.
 ///
-/// BROKEN-dropped-closing
+/// Seen to fail with a `Drop` of the receiver that wakes nobody.
 #[test]
 fn the_receiver_is_dropped_while_senders_close() {
     explore("tokio::the_receiver_is_dropped_while_senders_close", || async {
@@ -135,7 +135,7 @@ fn the_receiver_is_dropped_while_senders_close() {
 
 /// All senders are dropped while the receiver waits, for messages and then for the peer's Close.
 ///
-/// BROKEN-senders-dropped
+/// Seen to fail with an end of the transport that the connection is not told of.
 #[test]
 fn the_senders_are_dropped() {
     explore("tokio::the_senders_are_dropped", || async {
