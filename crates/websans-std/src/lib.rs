@@ -30,9 +30,12 @@ mod attempts;
 mod connect;
 mod error;
 mod message;
+#[cfg(all(test, websans_schedules))]
+mod schedules;
 mod socket;
 mod split;
 mod stream;
+mod sync;
 #[cfg(feature = "rustls")]
 mod tls;
 mod transport;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Buf;
 use websans::deflate::Flush;
 use websans::{
-    Clock, Close, CloseCode, Config, Connection, Hangup, Inbox, Kind, Message, Negotiated, Outcome, Payload,
+    Close, CloseCode, Config, Connection, Hangup, Inbox, Kind, Message, Negotiated, Outcome, Payload,
     Prepared, ProtocolError, Role, SendError, State, Stats,
 };
 
@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::message::{MessageReader, MessageWriter, Parts, Source};
 use crate::split::{self, Receiver, Sender};
 use crate::stream::{CloneStream, Stream};
+use crate::sync::{Clock, sleep};
 use crate::wait::{Held, Io, RETRY, Waits};
 
 /// A WebSocket connection over a blocking stream.
@@ -317,7 +318,7 @@ impl<S: Stream> WebSocket<S> {
         }
         if self.ended {
             // What waits to be written is all that is left to wait for.
-            std::thread::sleep(RETRY.min(wait.unwrap_or(RETRY)));
+            sleep(RETRY.min(wait.unwrap_or(RETRY)));
             return Ok(());
         }
         self.waits.bound_read(&self.io, wait)?;

@@ -9,12 +9,12 @@ mod receiver;
 mod sender;
 
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use websans::{Clock, Connection, Hangup};
+use websans::{Connection, Hangup};
 
 use self::receiver::Reader;
 pub use self::receiver::Receiver;
@@ -22,6 +22,7 @@ pub use self::sender::Sender;
 use crate::error::Error;
 use crate::socket::WebSocket;
 use crate::stream::{CloneStream, Stream};
+use crate::sync::{AtomicBool, Clock, Condvar, Mutex, MutexGuard};
 use crate::wait::{Held, Io};
 
 pub(crate) fn split<S: CloneStream>(socket: WebSocket<S>) -> Result<(Receiver<S>, Sender<S>), Error> {

@@ -3,9 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use websans::{Clock, Timestamp};
+use websans::Timestamp;
 
 use crate::stream::Stream;
+use crate::sync::Clock;
 
 /// How long a write may wait before the connection's clock is looked at again, and how long a read while a write
 /// is to be tried again. It costs a few wake-ups a second, and only while the peer does not read.

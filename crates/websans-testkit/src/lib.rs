@@ -12,6 +12,7 @@
 //! * [`inflate`](mod@inflate) is the reference for compressed messages, [`zlib`] an end that makes and judges them, [`blocks`]
 //!   writes them by hand, and [`bombs`] as an attacker would.
 //! * [`fuzz`] is what the fuzz targets do with their bytes.
+//! * `schedules`, with `--cfg websans_schedules`, runs what waits for one another under one schedule after the other.
 //! * [`stored`] is a DEFLATE without compression, to exercise the core's two hooks.
 //! * [`dice`] is the only source of chance.
 #![allow(
@@ -30,6 +31,8 @@ pub mod fuzz;
 pub mod inflate;
 pub mod listen;
 pub mod oracle;
+#[cfg(websans_schedules)]
+pub mod schedules;
 pub mod sim;
 pub mod stored;
 pub mod strategies;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{timeout, timeout_at};
 use websans::handshake::HandshakeError;
 use websans::handshake::server::{Acceptor, Choice, Handshake, Request, Response};
 use websans::{Config, Role};
@@ -14,6 +13,7 @@ use websans::{Config, Role};
 use crate::drain::drain;
 use crate::error::Error;
 use crate::socket::WebSocket;
+use crate::sync::{timeout, timeout_at};
 use crate::timer::Timer;
 
 /// Accepts a WebSocket with the default [`Config`]: no subprotocol, no further header, any origin.

@@ -10,12 +10,12 @@ use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout_at;
 use websans::{Role, entropy};
 use websans_dial::{Action, Client, Dial, Nonces, Opened, Turn};
 
 use crate::error::Error;
 use crate::socket::WebSocket;
+use crate::sync::timeout_at;
 use crate::timer::Timer;
 use crate::transport::Transport;
 

@@ -47,12 +47,13 @@ use ::h2::client::SendRequest;
 use ::h2::ext::Protocol;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::sleep;
 use websans::handshake::Headers;
 use websans::handshake::client::{Refusal, Request};
 use websans::{Config, Role, entropy};
 
 use crate::socket::WebSocket;
+use crate::sync::{Instant, timeout_at};
 use crate::timer::Timer;
 
 pub use error::OpenError;

@@ -52,11 +52,14 @@ mod notice;
 mod pool;
 mod reconnect;
 mod reunite;
+#[cfg(all(test, websans_schedules))]
+mod schedules;
 mod serve;
 mod socket;
 mod split;
 #[cfg(feature = "stream")]
 pub mod stream;
+mod sync;
 mod timer;
 mod transport;
 mod waiting;

@@ -5,7 +5,7 @@
 mod receiver;
 mod sender;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use websans::{Hangup, Inbox, Outcome, State, Stats};
@@ -13,6 +13,7 @@ use websans::{Hangup, Inbox, Outcome, State, Stats};
 use crate::line::Line;
 use crate::link::Link;
 use crate::socket::WebSocket;
+use crate::sync::{Mutex, MutexGuard};
 use crate::waiting::Waiting;
 
 pub use receiver::Receiver;

@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
 use websans::Timestamp;
+
+use crate::sync::{Instant, Sleep, sleep_until};
 
 /// Further than any deadline that is meant to be reached.
 const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);

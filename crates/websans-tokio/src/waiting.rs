@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// The wakers of both halves. As a waker itself it wakes them all: a transport and a timer remember only the one that they
 /// were polled with last, and what one half waits for there may be what the other needs to know.

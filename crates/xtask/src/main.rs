@@ -24,6 +24,7 @@ mod linear;
 mod museum;
 mod proxies;
 mod rfc;
+mod schedules;
 mod simulate;
 mod source;
 mod supply;
@@ -52,6 +53,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   rfc           whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test
   simulate      many lives of two connections, each out of a seed
   supply        what the published crates are made of
+  schedules     the split halves of the adapters under many schedules
   unsafe        how often the source says unsafe
   vanish        clients that vanish from the network without a word
 
@@ -165,6 +167,7 @@ fn run() -> Result {
         "supply" => return supply::command(&workspace, &mut arguments),
         "simulate" => return simulate::command(&workspace, &mut arguments),
         "hostile" => return hostile::command(&workspace, &mut arguments),
+        "schedules" => return schedules::command(&workspace, &mut arguments),
         _ => {}
     }
     let Some(Plain { name, about, run }) = PLAIN.iter().find(|plain| plain.name == command) else {

@@ -11,6 +11,7 @@ use super::{Shared, Written, lock};
 use crate::error::Error;
 use crate::message::{MessageReader, Source};
 use crate::stream::Stream;
+use crate::sync::sleep;
 use crate::wait::{Io, RETRY, Waits};
 
 /// The half that receives. Keep calling it: keep-alive, answers to Pings and the closing handshake happen in it.
@@ -133,10 +134,13 @@ impl<S: Stream> Reader<S> {
             if matches!(conn.state(), State::Closed | State::CloseReceived) {
                 shared.closed.notify_all();
             }
+            // Looked at once: what is put off here because the stream holds something back must be tried again below,
+            // although the stream may have let it go meanwhile.
+            let held = shared.held.load(Ordering::Acquire);
             match conn.hangup() {
                 Hangup::NotYet => {}
                 // First the stream lets go what it has taken.
-                Hangup::ShutdownWrite if self.shut || shared.held.load(Ordering::Acquire) => {}
+                Hangup::ShutdownWrite if self.shut || held => {}
                 Hangup::ShutdownWrite => {
                     self.shut = true;
                     let _ = self.io.shutdown(Shutdown::Write); // the peer may have gone
@@ -154,7 +158,7 @@ impl<S: Stream> Reader<S> {
             //    nearer than that.
             let close_within = conn.config().close_within.max(RETRY);
             let mut wait = conn.deadline().map_or(close_within, |deadline| shared.clock.until(deadline));
-            if shared.wants_write(&conn) && written != Written::Broken {
+            if (conn.wants_write() || held) && written != Written::Broken {
                 wait = wait.min(RETRY);
             }
             drop(conn);
@@ -166,7 +170,7 @@ impl<S: Stream> Reader<S> {
     fn read(&mut self, shared: &Shared<S>, wait: Duration) -> Result<(), Error> {
         if self.ended {
             // What waits to be written is all that is left to wait for.
-            std::thread::sleep(wait.min(RETRY));
+            sleep(wait.min(RETRY));
             return Ok(());
         }
         self.waits.bound_read(&self.io, Some(wait))?;

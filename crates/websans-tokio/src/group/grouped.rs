@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::timeout;
 
 use super::place::Place;
 use crate::drain::drain;
+use crate::sync::timeout;
 
 /// The stream of a connection that belongs to a [`Group`](super::Group).
 ///
@@ -145,9 +145,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> AsyncWrite for Grouped<
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.place.note_over();
-        // Only a connection ends a stream that has been told to close; before, it may be an answer of HTTP that is over.
-        if this.told && !this.asked {
+        let going = this.place.note_over();
+        // Only a connection ends a stream that has been told to close; before, it may be an answer of HTTP that is over. A
+        // WebSocket may have ended by itself just before it would have been told.
+        if (this.told || this.upgraded && going) && !this.asked {
             this.asked = true;
             return Poll::Ready(Err(this.place.notice()));
         }

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
 
 pub use grouped::Grouped;
 pub(crate) use place::Place;
 use place::Places;
+
+use crate::sync::timeout;
 
 /// Connections that are counted, at most so many, and that can be closed together: for servers that have their own way to
 /// accept them. [`serve()`](crate::serve()) is one.

@@ -1,9 +1,8 @@
 //! [`Places`]: the connections that are open, at most so many; [`Place`], that of one of them.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::{io, mem};
 
@@ -11,6 +10,7 @@ use tokio::task::AbortHandle;
 use websans::Outcome;
 
 use crate::notice::{Ended, Notice};
+use crate::sync::{AtomicBool, AtomicU8, Map, Mutex, MutexGuard};
 
 /// The connections of one group.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Places {
 struct Open {
     next: u64,
     /// Weak: what holds a place is the connection itself.
-    places: HashMap<u64, Weak<Place>>,
+    places: Map<u64, Weak<Place>>,
     /// Connections that were told to close.
     told: u64,
     /// Those of them that did so cleanly.
@@ -31,7 +31,7 @@ struct Open {
     /// No more are taken.
     closing: bool,
     /// Who waits for what becomes of all, by a number of their own.
-    waiting: HashMap<u64, Waker>,
+    waiting: Map<u64, Waker>,
 }
 
 /// A connection's place, taken until the last holder is dropped: on every way out, whoever owns the connection by then.
@@ -41,11 +41,10 @@ pub(crate) struct Place {
     id: u64,
     /// Here, since the stream, in which it is asked for, is moved about.
     peer: Option<SocketAddr>,
+    /// [`GOING`], [`CUT`] and [`OVER`].
     phase: AtomicU8,
     /// The application has got it.
     handed_out: AtomicBool,
-    /// Our side of the transport has been ended.
-    over: AtomicBool,
     /// It was open when the group was told to close.
     counted: AtomicBool,
     clean: AtomicBool,
@@ -61,11 +60,13 @@ struct Wakers {
     writer: Option<Waker>,
 }
 
-const OPEN: u8 = 0;
 /// The group is being closed.
 const GOING: u8 = 1;
 /// Time is up: nothing is read or written any more.
 const CUT: u8 = 2;
+/// Our side of the transport has been ended. In one atomic with the others, so that a connection that ends by itself has either
+/// been counted among those that were told to close, and knows it, or neither.
+const OVER: u8 = 4;
 
 impl Places {
     pub(crate) fn new(most: usize) -> Self {
@@ -84,9 +85,8 @@ impl Places {
             places: Arc::clone(self),
             id,
             peer,
-            phase: AtomicU8::new(OPEN),
+            phase: AtomicU8::new(0),
             handed_out: AtomicBool::new(false),
-            over: AtomicBool::new(false),
             counted: AtomicBool::new(false),
             clean: AtomicBool::new(false),
             wakers: Mutex::default(),
@@ -114,11 +114,11 @@ impl Places {
         woken.into_values().for_each(Waker::wake);
         let mut count = 0;
         for place in self.all() {
-            let open = place.handed_out.load(Ordering::Relaxed) && !place.over.load(Ordering::Relaxed);
+            let over = place.enter_phase(GOING) & OVER != 0;
+            let open = place.handed_out.load(Ordering::Relaxed) && !over;
             if open && !place.counted.swap(true, Ordering::Relaxed) {
                 count += 1;
             }
-            place.enter_phase(GOING);
         }
         self.lock().told += count;
         count
@@ -173,7 +173,7 @@ impl Places {
             if place.counted.swap(false, Ordering::Relaxed) {
                 *if place.clean.load(Ordering::Relaxed) { &mut clean } else { &mut cut } += 1;
             }
-            place.enter_phase(CUT);
+            place.enter_phase(GOING | CUT);
             if let Some(task) = place.task.get() {
                 task.abort();
             }
@@ -207,16 +207,17 @@ impl Place {
         }
     }
 
-    pub(crate) fn note_over(&self) {
-        self.over.store(true, Ordering::Relaxed);
+    /// Whether the group was being closed by then.
+    pub(crate) fn note_over(&self) -> bool {
+        self.phase.fetch_or(OVER, Ordering::AcqRel) & GOING != 0
     }
 
     pub(crate) fn is_going(&self) -> bool {
-        self.phase.load(Ordering::Acquire) >= GOING
+        self.phase.load(Ordering::Acquire) & GOING != 0
     }
 
     pub(crate) fn is_cut(&self) -> bool {
-        self.phase.load(Ordering::Acquire) >= CUT
+        self.phase.load(Ordering::Acquire) & CUT != 0
     }
 
     pub(crate) fn has_closed_cleanly(&self) -> bool {
@@ -238,12 +239,14 @@ impl Place {
         remember(&mut self.wakers().writer, waker);
     }
 
-    fn enter_phase(&self, phase: u8) {
+    /// In which it was before.
+    fn enter_phase(&self, phase: u8) -> u8 {
         let mut wakers = self.wakers();
-        self.phase.fetch_max(phase, Ordering::AcqRel);
+        let before = self.phase.fetch_or(phase, Ordering::AcqRel);
         let Wakers { reader, writer } = mem::take(&mut *wakers);
         drop(wakers);
         reader.into_iter().chain(writer).for_each(Waker::wake);
+        before
     }
 
     fn wakers(&self) -> MutexGuard<'_, Wakers> {
@@ -271,7 +274,7 @@ impl Drop for Place {
         if *self.counted.get_mut() && *self.clean.get_mut() {
             open.closed_cleanly += 1;
         }
-        let woken = if open.places.is_empty() { mem::take(&mut open.waiting) } else { HashMap::new() };
+        let woken = if open.places.is_empty() { mem::take(&mut open.waiting) } else { Map::new() };
         drop(open);
         woken.into_values().for_each(Waker::wake);
     }

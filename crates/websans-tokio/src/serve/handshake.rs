@@ -127,7 +127,7 @@ impl Drop for Watch<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(websans_schedules)))]
 mod tests {
     use super::*;
     use crate::group::Group;

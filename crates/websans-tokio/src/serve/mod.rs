@@ -190,7 +190,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(websans_schedules)))]
 mod tests {
     use super::*;
 
