@@ -17,6 +17,7 @@ mod debian;
 mod dependencies;
 mod failure;
 mod fairness;
+mod fuzz;
 mod interop;
 mod linear;
 mod proxies;
@@ -38,6 +39,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   browser       the sample app in Chromium
   dependencies  what the core crate may depend on
   fairness      a thousand quiet clients beside one that floods
+  fuzz          the fuzz targets, for some time each
   interop       exchanges with WebSocket implementations of other languages
   linear        whether instruction counts grow in step with input
   proxies       the sample app behind nginx, HAProxy, systemd and beside Node
@@ -145,6 +147,7 @@ fn run() -> Result {
         "test" => return test::command(&workspace, &mut arguments),
         "autobahn" => return autobahn::command(&workspace, &mut arguments),
         "bench" => return bench::command(&workspace, &mut arguments),
+        "fuzz" => return fuzz::command(&workspace, &mut arguments),
         _ => {}
     }
     let Some(Plain { name, about, run }) = PLAIN.iter().find(|plain| plain.name == command) else {

@@ -7,7 +7,7 @@ use crate::autobahn::{self, ADAPTERS};
 use crate::child;
 use crate::failure::{Failure, Result, fail};
 use crate::workspace::Workspace;
-use crate::{browser, dependencies, fairness, interop, linear, proxies, rfc, unsafety, vanish};
+use crate::{browser, dependencies, fairness, fuzz, interop, linear, proxies, rfc, unsafety, vanish};
 
 const HELP: &str = "\
 Run what continuous integration runs, up to the first step that fails.
@@ -59,6 +59,7 @@ fn steps() -> Vec<Step> {
         Step::new("rfc", "every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test", rfc::check),
         Step::new("linear", "instruction counts grow in step with input", linear::check),
     ];
+    steps.push(Step::new("fuzz", "a minute of all fuzz targets", fuzz::smoke));
     steps.push(Step::new("vanish", "clients that vanish are found dead in time", vanish::check));
     steps.push(Step::new("fairness", "one client that floods hardly slows others", fairness::check));
     for adapter in ADAPTERS {
