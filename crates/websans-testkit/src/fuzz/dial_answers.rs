@@ -55,7 +55,11 @@ pub fn dial_answers(data: &[u8]) {
             }
             Ok(Action::Read) => {
                 let spare = dial.spare_mut();
-                assert!(!spare.is_empty() && spare.len() <= 1 << 17, "it reads {} bytes at once", spare.len());
+                assert!(
+                    !spare.is_empty() && spare.len() <= 1 << 17,
+                    "it reads {} bytes at once",
+                    spare.len()
+                );
                 match peer.say(spare, &mut input) {
                     Ok(0) => dial.eof(),
                     Ok(n) => dial.filled(n),

@@ -59,7 +59,8 @@ async fn play(script: Script) {
     };
     let role = if server { Role::Server } else { Role::Client(counted_keys()) };
     let transport = Transport::new(&world.wire);
-    let mut held = Held::Whole(WebSocket::from_handshake(transport, role, config, Negotiated::default(), &[]));
+    let mut held =
+        Held::Whole(WebSocket::from_handshake(transport, role, config, Negotiated::default(), &[]));
     // What is done between two changes of hands is done at once by both halves.
     for phase in deeds.split_inclusive(|deed| matches!(deed.op, Op::Then(_))) {
         held = world.phase(held, phase).await;
@@ -141,7 +142,9 @@ impl World {
             return self.run(tasks).await;
         }
         match held {
-            Held::Whole(mut socket) if habits & 8 != 0 => self.run([Task::new(close(&mut socket, None, self))]).await,
+            Held::Whole(mut socket) if habits & 8 != 0 => {
+                self.run([Task::new(close(&mut socket, None, self))]).await
+            }
             Held::Whole(mut socket) => self.run([Task::new(drain(&mut socket, self))]).await,
             Held::Receiver(mut receiver) => self.run([Task::new(drain(&mut receiver, self))]).await,
             Held::Sender(mut sender) => self.run([Task::new(close(&mut sender, None, self))]).await,

@@ -97,13 +97,22 @@ impl Record {
         // "The application MUST NOT send any more data frames after sending a Close frame" (§5.5.1): Pongs it may.
         let behind = oracle::read(&out[said.used..], &Rules::unlimited(!server));
         let pongs = behind.events.iter().all(|event| matches!(event, Event::Pong(_)));
-        assert!(said.end == End::Open || pongs && behind.end == End::Open, "behind the Close comes {behind:?}");
+        assert!(
+            said.end == End::Open || pongs && behind.end == End::Open,
+            "behind the Close comes {behind:?}"
+        );
         self.check_sent(&said.events);
-        let asked: Vec<&Vec<u8>> =
-            heard.events.iter().filter_map(|event| if let Event::Ping(ping) = event { Some(ping) } else { None }).collect();
+        let asked: Vec<&Vec<u8>> = heard
+            .events
+            .iter()
+            .filter_map(|event| if let Event::Ping(ping) = event { Some(ping) } else { None })
+            .collect();
         for event in said.events.iter().chain(&behind.events) {
             if let Event::Pong(pong) = event {
-                assert!(asked.contains(&pong) || self.pongs.contains(pong), "nobody asked for the Pong {pong:02x?}");
+                assert!(
+                    asked.contains(&pong) || self.pongs.contains(pong),
+                    "nobody asked for the Pong {pong:02x?}"
+                );
             }
         }
     }
@@ -147,7 +156,10 @@ impl Record {
             assert!(index >= next[sender], "message {index} of sender {sender} comes twice or too late");
             assert_ne!(sent[index].said, Said::No, "message {index} of sender {sender} was refused");
             for (index, lost) in sent.iter().enumerate().take(index).skip(next[sender]) {
-                assert!(matches!(lost.said, Said::No | Said::Nothing), "message {index} of sender {sender} is lost: {lost:?}");
+                assert!(
+                    matches!(lost.said, Said::No | Said::Nothing),
+                    "message {index} of sender {sender} is lost: {lost:?}"
+                );
             }
             next[sender] = index + 1;
         }

@@ -230,7 +230,8 @@ impl Link {
         if self.write_failed {
             return Io::Failed;
         }
-        let left = self.takes.map_or(usize::MAX, |takes| takes.saturating_sub(self.written.len() + self.held.len()));
+        let left =
+            self.takes.map_or(usize::MAX, |takes| takes.saturating_sub(self.written.len() + self.held.len()));
         let decision = self.decision();
         match (decision & 7, decision >> 3) {
             (4 | 5, _) => Io::Wait,
@@ -278,7 +279,11 @@ impl Link {
     }
 
     /// Takes as much of `bytes` as it may; how much.
-    pub(in super::super) fn put<'b>(&mut self, most: usize, bytes: impl IntoIterator<Item = &'b [u8]>) -> usize {
+    pub(in super::super) fn put<'b>(
+        &mut self,
+        most: usize,
+        bytes: impl IntoIterator<Item = &'b [u8]>,
+    ) -> usize {
         let to = if self.holds { &mut self.held } else { &mut self.written };
         let mut left = most;
         for bytes in bytes {

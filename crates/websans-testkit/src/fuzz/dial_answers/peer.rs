@@ -71,7 +71,12 @@ impl Peer {
         }
     }
 
-    pub(super) fn resolve(&mut self, input: &mut Input<'_>, host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    pub(super) fn resolve(
+        &mut self,
+        input: &mut Input<'_>,
+        host: String,
+        port: u16,
+    ) -> io::Result<Vec<SocketAddr>> {
         assert!(host.bytes().all(|byte| byte.is_ascii_graphic()), "it looks up {host:?}");
         match input.byte() {
             0xFF => return Err(ErrorKind::NotFound.into()),
@@ -87,7 +92,10 @@ impl Peer {
     fn name(&self, address: IpAddr) -> String {
         if let IpAddr::V4(v4) = address {
             if let [198, 18, 0, place] = v4.octets() {
-                return self.names.get(usize::from(place)).map_or_else(|| v4.to_string(), |name| name.0.clone());
+                return self
+                    .names
+                    .get(usize::from(place))
+                    .map_or_else(|| v4.to_string(), |name| name.0.clone());
             }
         }
         address.to_string()
@@ -174,14 +182,18 @@ impl Peer {
         let target = lines[0].strip_prefix("CONNECT ").and_then(|rest| rest.strip_suffix(" HTTP/1.1"));
         let target = target.expect("that is what a request with CONNECT is");
         assert_eq!(lines[1], format!("Host: {target}"));
-        assert!(lines[2..].iter().all(|line| *line == format!("Proxy-Authorization: Basic {BASIC}")), "{lines:?}");
+        assert!(
+            lines[2..].iter().all(|line| *line == format!("Proxy-Authorization: Basic {BASIC}")),
+            "{lines:?}"
+        );
         let (host, port) = target.rsplit_once(':').expect("it has a port");
         let host = host.trim_start_matches('[').trim_end_matches(']');
         self.to = Some((host.to_owned(), port.parse().expect("it is a port")));
     }
 
     fn hear_socks(&mut self, bytes: &[u8]) {
-        let port = |bytes: &[u8]| bytes.try_into().map(u16::from_be_bytes).expect("a port is all that follows");
+        let port =
+            |bytes: &[u8]| bytes.try_into().map(u16::from_be_bytes).expect("a port is all that follows");
         let to = match bytes {
             [5, 1, 0, 1, a, b, c, d, rest @ ..] if rest.len() == 2 => {
                 Some((self.name(Ipv4Addr::new(*a, *b, *c, *d).into()), port(rest)))
@@ -234,7 +246,10 @@ fn lines(bytes: &[u8]) -> Vec<&str> {
     let head = text.strip_suffix("\r\n\r\n").expect("a request ends with an empty line");
     let lines: Vec<&str> = head.split("\r\n").collect();
     for line in &lines {
-        assert!(!line.is_empty() && line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{line:?}");
+        assert!(
+            !line.is_empty() && line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()),
+            "{line:?}"
+        );
     }
     lines
 }

@@ -51,8 +51,11 @@ impl<'t> Task<'t> {
     fn poll(&mut self, turns: bool) {
         self.flag.0.store(false, Ordering::Relaxed);
         let cx = &mut Context::from_waker(&self.waker);
-        let polled =
-            if turns { self.future.as_mut().poll(cx) } else { pin!(unconstrained(&mut self.future)).poll(cx) };
+        let polled = if turns {
+            self.future.as_mut().poll(cx)
+        } else {
+            pin!(unconstrained(&mut self.future)).poll(cx)
+        };
         self.done = polled.is_ready();
     }
 }

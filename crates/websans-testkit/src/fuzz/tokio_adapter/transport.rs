@@ -38,7 +38,13 @@ impl Wire {
     }
 
     /// What `io` is to one who writes, with what he remembers.
-    fn write<T>(&self, io: Io, cx: &Context<'_>, moved: impl FnOnce(usize) -> T, none: T) -> Poll<io::Result<T>> {
+    fn write<T>(
+        &self,
+        io: Io,
+        cx: &Context<'_>,
+        moved: impl FnOnce(usize) -> T,
+        none: T,
+    ) -> Poll<io::Result<T>> {
         self.outcome(io, &self.writer, cx, moved, none)
     }
 
