@@ -35,7 +35,10 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
 }
 
 fn replay(name: &str, noise: usize) {
-    let target = *fuzz::TARGETS.iter().find(|target| target.0 == name).expect("there is such a target");
+    let mut targets = fuzz::TARGETS.iter();
+    #[cfg(feature = "adapters")]
+    let mut targets = targets.by_ref().chain(&fuzz::ADAPTERS);
+    let target = *targets.find(|target| target.0 == name).expect("there is such a target");
     let mut dice = Dice::new(20_150_912);
     let seeds = seeds(name);
     assert!(seeds.len() > 10, "{} seeds", seeds.len());
@@ -130,4 +133,16 @@ fn utf8() {
 #[test]
 fn recordings() {
     replay("replay", 400);
+}
+
+#[test]
+#[cfg(feature = "adapters")]
+fn tokio_adapter() {
+    replay("tokio_adapter", 3000);
+}
+
+#[test]
+#[cfg(feature = "adapters")]
+fn dial_answers() {
+    replay("dial_answers", 3000);
 }

@@ -164,8 +164,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             match self.conn.hangup() {
                 Hangup::NotYet => {}
                 Hangup::ShutdownWrite => self.shutdown(&mut both),
-                // The answer to the peer's Close is still on its way.
-                Hangup::Drop if self.ended && self.unflushed && !self.broken => {}
+                // The answer to the peer's Close is still on its way, and has its time.
+                Hangup::Drop if self.ended && self.unflushed && !self.broken && !self.is_overdue() => {}
                 Hangup::Drop => {
                     self.shutdown(&mut both);
                     self.timer.poll(None, &mut both);
@@ -312,7 +312,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if !wants_write && !self.unflushed {
                 return Ok(true);
             }
-            if self.broken {
+            // What is left of a connection that was given up does not follow the end of the transport.
+            if self.broken || wants_write && self.shut != Shut::No {
                 return Err(broken_pipe());
             }
             let moved = if wants_write { self.poll_write(both) } else { self.poll_unflushed(both) };
@@ -408,6 +409,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             self.conn.tick_writes(now);
         }
         due
+    }
+
+    /// Whether a deadline of the connection has passed. If it has judged that already, it would do so for ever.
+    fn is_overdue(&self) -> bool {
+        self.conn.deadline().is_some_and(|deadline| deadline <= self.timer.now())
     }
 
     /// Until when a transport may keep what it has taken, or have failed to write without any other sign of its end.

@@ -56,15 +56,12 @@ impl Child {
     /// Its standard output by lines, if that was piped. A thread reads on when nobody listens any more, so that
     /// the child cannot block on a full pipe.
     pub(crate) fn lines(&mut self) -> Lines {
-        let (sender, receiver) = mpsc::channel();
-        if let Some(output) = self.process.stdout.take() {
-            thread::spawn(move || {
-                for line in io::BufRead::lines(io::BufReader::new(output)).map_while(io::Result::ok) {
-                    let _ = sender.send(line);
-                }
-            });
-        }
-        Lines(receiver)
+        Lines::of(self.process.stdout.take())
+    }
+
+    /// Its standard error in the same way.
+    pub(crate) fn errors(&mut self) -> Lines {
+        Lines::of(self.process.stderr.take())
     }
 
     /// How it ended, or `None` while it runs.
@@ -123,7 +120,7 @@ fn kill_group(id: u32) {
 #[cfg(not(unix))]
 fn kill_group(_: u32) {}
 
-/// Lines of a child's standard output, as they come.
+/// Lines of a child's output, as they come.
 pub(crate) struct Lines(Receiver<String>);
 
 /// What waiting for a line came to.
@@ -136,6 +133,21 @@ pub(crate) enum Next {
 }
 
 impl Lines {
+    fn of(output: Option<impl io::Read + Send + 'static>) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        if let Some(output) = output {
+            thread::spawn(move || {
+                // A line that is not text is none to look at; those behind it are.
+                let lines = io::BufRead::split(io::BufReader::new(output), b'\n').map_while(io::Result::ok);
+                for line in lines {
+                    let line = String::from_utf8_lossy(&line);
+                    let _ = sender.send(line.strip_suffix('\r').unwrap_or(&line).to_owned());
+                }
+            });
+        }
+        Self(receiver)
+    }
+
     pub(crate) fn next_within(&self, limit: Duration) -> Next {
         match self.0.recv_timeout(limit) {
             Ok(line) => Next::Line(line),

@@ -17,6 +17,7 @@ mod debian;
 mod dependencies;
 mod failure;
 mod fairness;
+mod fuzz;
 mod hostile;
 mod interop;
 mod ledger;
@@ -46,6 +47,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   dependencies  what the core crate may depend on
   fairness      a thousand quiet clients beside one that floods
   hostile       a thousand honest clients beside a thousand attackers
+  fuzz          the fuzz targets, for some time each
   interop       exchanges with WebSocket implementations of other languages
   linear        whether instruction counts grow in step with input
   museum        whether every known attack has a test
@@ -168,6 +170,7 @@ fn run() -> Result {
         "simulate" => return simulate::command(&workspace, &mut arguments),
         "hostile" => return hostile::command(&workspace, &mut arguments),
         "schedules" => return schedules::command(&workspace, &mut arguments),
+        "fuzz" => return fuzz::command(&workspace, &mut arguments),
         _ => {}
     }
     let Some(Plain { name, about, run }) = PLAIN.iter().find(|plain| plain.name == command) else {

@@ -8,8 +8,8 @@ use crate::child;
 use crate::failure::{Failure, Result, fail};
 use crate::workspace::Workspace;
 use crate::{
-    browser, dependencies, fairness, hostile, interop, linear, museum, proxies, rfc, schedules, simulate,
-    supply, unsafety, vanish,
+    browser, dependencies, fairness, fuzz, hostile, interop, linear, museum, proxies, rfc, schedules,
+    simulate, supply, unsafety, vanish,
 };
 
 const HELP: &str = "\
@@ -73,6 +73,7 @@ fn steps() -> Vec<Step> {
     steps.push(Step::new("simulation", seeds, simulate::check));
     let schedules = "the split halves of the adapters under many schedules";
     steps.push(Step::new("schedules", schedules, schedules::check));
+    steps.push(Step::new("fuzz", "a minute of all fuzz targets", fuzz::smoke));
     steps.push(Step::new("vanish", "clients that vanish are found dead in time", vanish::check));
     steps.push(Step::new("fairness", "one client that floods hardly slows others", fairness::check));
     steps.push(Step::new(

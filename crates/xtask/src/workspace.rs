@@ -99,7 +99,7 @@ fn packages(metadata: &Value) -> &[Value] {
 }
 
 /// The executable that one line of cargo's JSON says was made of target `name`.
-fn executable_in(line: &str, name: &str) -> Option<PathBuf> {
+pub(crate) fn executable_in(line: &str, name: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
     if message["reason"] != "compiler-artifact" || message["target"]["name"] != name {
         return None;

@@ -20,6 +20,14 @@ impl<'d> Input<'d> {
         core::mem::take(&mut self.0)
     }
 
+    /// As many bytes, or as there are left.
+    #[cfg(feature = "adapters")]
+    pub(super) fn some(&mut self, len: usize) -> &'d [u8] {
+        let (some, rest) = self.0.split_at(len.min(self.0.len()));
+        self.0 = rest;
+        some
+    }
+
     pub(super) fn byte(&mut self) -> u8 {
         match self.0 {
             [byte, rest @ ..] => {

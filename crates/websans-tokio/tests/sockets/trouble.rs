@@ -35,6 +35,9 @@ struct State {
     writes: Does,
     flushes: Does,
     waiting: Vec<Waker>,
+    /// How often it was asked to write or to flush.
+    asked: u32,
+    shut: bool,
 }
 
 /// A transport that does as it is told, and knows nothing of turns.
@@ -53,6 +56,10 @@ impl Mock {
     }
 
     fn answer<T>(&self, cx: &Context<'_>, does: fn(&State) -> Does, well: T) -> Poll<io::Result<T>> {
+        self.with(|state| {
+            state.asked += 1;
+            assert!(state.asked < 100_000, "it is asked again and again");
+        });
         self.with(|state| match does(state) {
             Does::Well => Poll::Ready(Ok(well)),
             Does::Fail => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
@@ -86,6 +93,7 @@ impl AsyncRead for Mock {
 
 impl AsyncWrite for Mock {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        assert!(!self.with(|state| state.shut), "something is written behind the end");
         self.answer(cx, |state| state.writes, bytes.len())
     }
 
@@ -94,6 +102,7 @@ impl AsyncWrite for Mock {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|state| state.shut = true);
         Poll::Ready(Ok(()))
     }
 }
@@ -386,4 +395,19 @@ fn early_data_does_not_spoil_the_pool() {
     }
     let after = wake_ups();
     assert!(after <= before + (32 << 10), "{before} bytes, then {after}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_ends_and_takes_nothing_is_given_up() {
+    let mock = Mock::default();
+    mock.with(|state| state.flushes = Does::Wait);
+    let mut socket = server(&mock, quiet());
+    // The transport takes the first, and nothing after that.
+    assert!(timeout(Duration::from_secs(1), socket.send("first")).await.is_err());
+    mock.with(|state| (state.writes, state.ended) = (Does::Wait, true));
+    socket.feed("second").await.unwrap();
+    assert!(timeout(LONG, socket.recv()).await.expect("it has an end").unwrap().is_none());
+    // Nor is it written to when it has been ended.
+    assert!(timeout(LONG, socket.recv()).await.expect("it has an end").unwrap().is_none());
+    assert!(mock.with(|state| state.shut));
 }
