@@ -42,6 +42,7 @@ pub fn tokio_adapter(data: &[u8]) {
 }
 
 /// What an application has of a connection.
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 enum Held {
     Whole(WebSocket<Transport>),
     Receiver(websans_tokio::Receiver<Transport>),

@@ -326,7 +326,7 @@ fn said(input: &mut Input<'_>, server: bool) -> Vec<u8> {
                 frames.push(frame);
             }
             12 => frames.push(Frame::text(input.some(usize::from(what >> 4)))),
-            13 => frames.push(Frame::binary("").declaring(u64::from(input.byte()) << (what >> 4) * 4)),
+            13 => frames.push(Frame::binary("").declaring(u64::from(input.byte()) << ((what >> 4) * 4))),
             14 => frames.push(Frame::new(8, input.some(usize::from(what >> 4)))),
             _ => {
                 bytes.extend(stream(&std::mem::take(&mut frames), server));
