@@ -6,14 +6,16 @@
 //! language can be held to it; `conformance/README.md` says how. Frames are [`wire`](crate::wire)'s either way, and
 //! compressed ones are read by [`inflate`](mod@crate::inflate).
 //!
-//! [`play`] has a [`Subject`] and a scenario converse. Subjects are the [`Core`] in this process, under a virtual clock; a
-//! [`Server`](tcp::Server) at an address; a [`Client`](tcp::Client) that connects to the runner; and each of them
-//! [broken on purpose](broken), which scenarios must notice.
+//! [`play`] has a [`Subject`] and a scenario converse. Subjects are the [`Core`] in this process, under a virtual clock;
+//! [servers](tcp::Servers) at an address; clients that connect to the runner, [again and again](tcp::Client) or
+//! [when told to](tcp::Dialled); and the core [broken on purpose](broken), which scenarios must notice. Adapters are
+//! [held](hold) to the corpus by a test of theirs.
 
 mod arrival;
 pub mod broken;
 mod core;
 mod encode;
+mod held;
 mod play;
 mod profile;
 pub mod scenario;
@@ -26,6 +28,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 pub use self::core::Core;
+pub use self::held::hold;
 pub use self::play::{Pieces, Verdict, play, play_measured};
 pub use self::profile::{Compression, Profile, Profiles};
 pub use self::scenario::Scenario;

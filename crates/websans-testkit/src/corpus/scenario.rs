@@ -41,7 +41,7 @@ fn plain() -> String {
 }
 
 /// What an application has been told.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Told {
     /// Whether the opening handshake succeeded.
@@ -49,9 +49,17 @@ pub struct Told {
     /// How many messages it got, orders included.
     #[serde(default)]
     pub messages: usize,
-    /// The code of the ending as RFC 6455 §7.1.5 has it; none if the handshake failed, or if nothing has ended.
+    /// The code of the ending as RFC 6455 §7.1.5 has it; if it is not said, it does not matter.
     #[serde(default)]
     pub code: Option<u16>,
+}
+
+impl Told {
+    /// Whether an application that was told this was told what was wanted.
+    pub(super) fn fits(&self, told: &Self) -> bool {
+        (self.opened, self.messages) == (told.opened, told.messages)
+            && (self.code.is_none() || self.code == told.code)
+    }
 }
 
 /// One step of the runner's.

@@ -35,6 +35,11 @@ pub trait Transport {
     /// The time since the transport was opened.
     fn now(&self) -> Duration;
 
+    /// What stands in `Host` and in the request line.
+    fn address(&self) -> (String, String) {
+        ("localhost".to_owned(), "/".to_owned())
+    }
+
     /// What the subject's application has been told, if that can be known.
     fn told(&mut self) -> Option<Told> {
         None
@@ -48,11 +53,6 @@ pub trait Subject: Sync {
     /// # Errors
     /// Why the scenario cannot be expressed with it.
     fn start(&self, scenario: &Scenario) -> Result<Box<dyn Transport>, String>;
-
-    /// What stands in `Host` and in the request line, for a server.
-    fn address(&self) -> (String, String) {
-        ("localhost".to_owned(), "/".to_owned())
-    }
 
     /// How long something that must come may take where the scenario does not say.
     fn patience(&self) -> Duration;
