@@ -130,6 +130,10 @@ def message(value, compressed=None):
     return {"message": made}
 
 
+def bodiless(*status):
+    return {"response": {"status": list(status), "bodiless": True}}
+
+
 def closed(*codes):
     return {"close": list(codes)}
 
@@ -290,7 +294,7 @@ def handshake_server():
 
     for method in ("POST", "HEAD", "PUT", "OPTIONS", "get"):
         extra = [[response(200, 204)], [END]] if method in ("HEAD", "OPTIONS", "get") else []
-        answer = refused(405, *extra) if method != "HEAD" else either([response(405), ANYTHING], [response(*REFUSALS)], [END])
+        answer = refused(405, *extra) if method != "HEAD" else either([bodiless(405), ANYTHING], [bodiless(*REFUSALS)], [bodiless(200, 204)], [END])
         id = "lower-case-get" if method == "get" else method.lower()
         bad(f"method-{id}", "the method is GET, and methods have a case", "RFC 6455 §4.2.1, RFC 9110 §9.1", request(f"{method} {{path}} HTTP/1.1"), answer)
     bad("http-1.0", "HTTP/1.0 has no upgrade", "RFC 6455 §4.2.1", request("GET {path} HTTP/1.0"), either(

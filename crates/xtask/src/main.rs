@@ -13,6 +13,7 @@ mod autobahn;
 mod bench;
 mod browser;
 mod child;
+mod conformance;
 mod debian;
 mod dependencies;
 mod failure;
@@ -36,6 +37,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   autobahn      the Autobahn testsuite against an adapter
   bench         what things cost, beside what they cost others
   browser       the sample app in Chromium
+  conformance   the scenario files of websans-testkit against any implementation
   dependencies  what the core crate may depend on
   fairness      a thousand quiet clients beside one that floods
   interop       exchanges with WebSocket implementations of other languages
@@ -145,6 +147,7 @@ fn run() -> Result {
         "test" => return test::command(&workspace, &mut arguments),
         "autobahn" => return autobahn::command(&workspace, &mut arguments),
         "bench" => return bench::command(&workspace, &mut arguments),
+        "conformance" => return conformance::command(&workspace, &mut arguments),
         _ => {}
     }
     let Some(Plain { name, about, run }) = PLAIN.iter().find(|plain| plain.name == command) else {

@@ -237,7 +237,7 @@ impl Reading<'_> {
             return no(why);
         }
         let length = head.values("content-length").next().and_then(|digits| digits.parse::<usize>().ok());
-        let body = if status == 101 { Some(0) } else { length };
+        let body = if status == 101 { Some(0) } else { length.filter(|_| !wanted.bodiless) };
         match body {
             Some(body) if self.rest().len() < size + body => return Err(Misfit::More),
             Some(body) => self.place.at += size + body,

@@ -156,7 +156,7 @@ impl Player<'_> {
         let bytes = self.encode(&[Bytes::Http(lines)]);
         self.write(&bytes);
         if self.scenario.role == Role::Server {
-            let response = Response { status: vec![101], headers: open.expect.clone() };
+            let response = Response { status: vec![101], headers: open.expect.clone(), bodiless: false };
             self.one_of(&[&vec![Pattern::Response(response)]])?;
         }
         Ok(())

@@ -306,6 +306,9 @@ pub struct Response {
     /// What must stand in its headers.
     #[serde(default)]
     pub headers: BTreeMap<String, Value>,
+    /// Whether it answers `HEAD`, so that it has no body whatever its headers say.
+    #[serde(default)]
+    pub bodiless: bool,
 }
 
 /// A message.
