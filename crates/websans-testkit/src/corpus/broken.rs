@@ -163,7 +163,11 @@ fn spoiled(flaw: Flaw, mut profile: Profile) -> Profile {
         }
         Flaw::OffersAccepted => {
             profile.compression = profile.compression.or(Some(Compression::LARGEST));
-            profile.protocols.extend(["unknown", "chat", "other", "Chat", "CHAT"].map(str::to_owned));
+            for name in ["unknown", "chat", "superchat", "other", "Chat", "CHAT"] {
+                if !profile.protocols.iter().any(|known| known == name) {
+                    profile.protocols.push(name.to_owned());
+                }
+            }
         }
         Flaw::WindowsWrong => {
             if let Some(compression) = &mut profile.compression {
@@ -325,6 +329,13 @@ impl Flawed {
             let refused = text.starts_with("HTTP/") && !text.starts_with("HTTP/1.1 101");
             let text = match self.flaw {
                 Flaw::StatusWrong if refused => text.replacen("HTTP/1.1 ", "HTTP/1.1 2", 1),
+                Flaw::OffersAccepted if !refused && self.role == Role::Server => {
+                    let more = "permessage-deflate; client_max_window_bits=12, permessage-deflate";
+                    let said = text.replacen("permessage-deflate", more, 1);
+                    let chosen = said.to_ascii_lowercase().contains("sec-websocket-protocol");
+                    let line = if chosen { "" } else { "\r\nSec-WebSocket-Protocol: chat" };
+                    format!("{}{line}\r\n\r\n", said.trim_end())
+                }
                 Flaw::ParametersUnsaid => text
                     .lines()
                     .map(|line| match line.split_once("; ") {
@@ -368,7 +379,8 @@ impl Flawed {
 
     fn paced(&self, time: Duration) -> Duration {
         match self.flaw {
-            Flaw::TimersLate => time / 3,
+            // Rounded up, so that any wait comes to its end.
+            Flaw::TimersLate => time / 3 + Duration::from_nanos(1),
             Flaw::TimersEarly => time * 3,
             _ => time,
         }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Buf;
 use websans::handshake::client::{Answer, Connector, Request};
 use websans::handshake::server::{Acceptor, Choice};
-use websans::handshake::HandshakeError;
 use websans::{CloseCode, Config, Connection, Hangup, Inbox, Message, Negotiated, Role, Timestamp};
 
 use super::corpus;
@@ -131,7 +130,6 @@ impl Driven {
                     let n = feed(acceptor.spare_mut(), &mut self.arriving);
                     acceptor.filled(n);
                 }
-                Err(HandshakeError::Incomplete) => return Stage::Over,
                 Err(error) => {
                     error.respond(&mut self.leaving);
                     return Stage::Over;

@@ -99,7 +99,11 @@ impl Subject for Servers {
             self.addresses.get(profile).ok_or_else(|| format!("there is no profile {profile}"))?;
         let io = TcpStream::connect(address).map_err(|error| format!("no connection: {error}"))?;
         let port = io.local_addr().map_err(|error| error.to_string())?.port();
-        let teller = self.reports.clone().map_or(Teller::Nobody, |reports| Teller::Server(reports, port));
+        let teller = self.reports.clone().map_or(Teller::Nobody, |reports| {
+            // An earlier scenario that did not ask may have had the same port.
+            reports.lock().remove(&port);
+            Teller::Server(reports, port)
+        });
         Ok(Box::new(Socket::new(io, address.to_string(), self.path.clone(), teller)))
     }
 

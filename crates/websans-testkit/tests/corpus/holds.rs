@@ -3,7 +3,7 @@
 use websans_testkit::corpus::{Core, Pieces, Verdict, corpus, play, play_measured};
 
 /// Up to so many bytes every cut is tried, above it so many.
-const CUTS: usize = 400;
+const CUTS: usize = 150;
 
 #[test]
 fn the_core_does_as_they_say() {
