@@ -73,9 +73,11 @@ async fn converse_on(
         .layer(layer);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new());
-    builder.header_read_timeout(profile.handshake_within.map_or(Duration::from_secs(10), Duration::from_millis));
+    builder
+        .header_read_timeout(profile.handshake_within.map_or(Duration::from_secs(10), Duration::from_millis));
     // The error is that the peer was no client, or was gone.
-    let _ = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)).with_upgrades().await;
+    let _ =
+        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)).with_upgrades().await;
     // What was accepted runs on; it says so at once, or never.
     tokio::time::sleep(Duration::from_millis(20)).await;
     if !*opened.lock().unwrap() {

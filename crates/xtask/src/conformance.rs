@@ -46,7 +46,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
         let mut command = workspace.command(workspace.path(program));
         let mut peer = Child::spawn(name, command.arg(script).stdout(Stdio::piped()))?;
         // A line for each profile that it has: PROFILE=HOST:PORT.
-        let Some(line) = peer.lines().find(START, |line| line.strip_prefix("servers ").map(str::to_owned)) else {
+        let Some(line) = peer.lines().find(START, |line| line.strip_prefix("servers ").map(str::to_owned))
+        else {
             fail!("{name} does not say where it listens");
         };
         let mut arguments = vec!["--orders", "--least", LEAST];
@@ -58,8 +59,17 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
 }
 
 fn play(workspace: &Workspace, arguments: &[&str]) -> Result {
-    let program =
-        ["run", "--quiet", "--package", "websans-testkit", "--features", "corpus", "--bin", "conformance", "--"];
+    let program = [
+        "run",
+        "--quiet",
+        "--package",
+        "websans-testkit",
+        "--features",
+        "corpus",
+        "--bin",
+        "conformance",
+        "--",
+    ];
     let mut command = workspace.cargo(program);
     child::run_within(LIMIT, "conformance", command.args(arguments))
 }

@@ -125,7 +125,8 @@ fn options() -> Result<Option<Options>, Box<dyn Error>> {
             }
             lexopt::Arg::Long("path") => options.path = parser.value()?.string()?,
             lexopt::Arg::Long("client") => {
-                let profile = parser.optional_value().map_or(Ok("plain".to_owned()), |value| value.string())?;
+                let profile =
+                    parser.optional_value().map_or(Ok("plain".to_owned()), |value| value.string())?;
                 options.client = Some(known(&profile)?);
             }
             lexopt::Arg::Long("listen") => options.listen = parser.value()?.string()?,

@@ -284,7 +284,11 @@ impl Reading<'_> {
             fin = next.fin;
         }
         if wanted.compressed.is_some_and(|wanted| wanted != compressed) {
-            return no(if compressed { "the message is compressed" } else { "the message is not compressed" });
+            return no(if compressed {
+                "the message is compressed"
+            } else {
+                "the message is not compressed"
+            });
         }
         if compressed {
             let inflated = judge(&payload, &self.place.window, Rules::UNLIMITED);

@@ -458,9 +458,10 @@ impl Transport for Flawed {
     fn told(&mut self) -> Option<Told> {
         let told = self.inner.told();
         match self.flaw {
-            Flaw::EndingsMisreported => {
-                told.map(|told| Told { code: told.code.map(|code| if code == 1000 { 1006 } else { 1000 }), ..told })
-            }
+            Flaw::EndingsMisreported => told.map(|told| Told {
+                code: told.code.map(|code| if code == 1000 { 1006 } else { 1000 }),
+                ..told
+            }),
             _ => told,
         }
     }

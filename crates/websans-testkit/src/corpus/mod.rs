@@ -99,11 +99,7 @@ pub fn corpus() -> &'static Corpus {
 ///
 /// # Panics
 /// If a subject does.
-pub fn play_all<'s>(
-    subject: &dyn Subject,
-    scenarios: &[&'s Scenario],
-    at_once: usize,
-) -> Vec<Played<'s>> {
+pub fn play_all<'s>(subject: &dyn Subject, scenarios: &[&'s Scenario], at_once: usize) -> Vec<Played<'s>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut played = Vec::new();

@@ -241,10 +241,13 @@ impl Player<'_> {
                 return Err(format!("not all of it came within {:?}", until - since));
             }
             // A silence that has lasted is looked at before anything else comes.
-            let silences = alternatives.iter().flat_map(|patterns| patterns.iter()).filter_map(|one| match one {
-                Pattern::Silence(time) => Some(since + Duration::from_millis(*time)).filter(|end| *end > now),
-                _ => None,
-            });
+            let silences =
+                alternatives.iter().flat_map(|patterns| patterns.iter()).filter_map(|one| match one {
+                    Pattern::Silence(time) => {
+                        Some(since + Duration::from_millis(*time)).filter(|end| *end > now)
+                    }
+                    _ => None,
+                });
             self.read(silences.min().unwrap_or(until).min(until));
         }
     }
@@ -271,7 +274,9 @@ impl Player<'_> {
         }
         let Some(wanted) = self.scenario.told.as_ref().filter(|_| self.only_ours) else { return Ok(()) };
         match self.transport.told() {
-            Some(told) if !wanted.fits(&told) => Err(format!("the application was told {told:?} and not {wanted:?}")),
+            Some(told) if !wanted.fits(&told) => {
+                Err(format!("the application was told {told:?} and not {wanted:?}"))
+            }
             _ => Ok(()),
         }
     }

@@ -95,8 +95,7 @@ impl Subject for Servers {
     fn start(&self, scenario: &Scenario) -> Result<Box<dyn Transport>, String> {
         obstacle(scenario, Role::Server, self.orders)?;
         let profile = &scenario.profile;
-        let address =
-            self.addresses.get(profile).ok_or_else(|| format!("there is no profile {profile}"))?;
+        let address = self.addresses.get(profile).ok_or_else(|| format!("there is no profile {profile}"))?;
         let io = TcpStream::connect(address).map_err(|error| format!("no connection: {error}"))?;
         let port = io.local_addr().map_err(|error| error.to_string())?.port();
         let teller = self.reports.clone().map_or(Teller::Nobody, |reports| {
@@ -131,12 +130,7 @@ impl Client {
     ///
     /// # Errors
     /// If that has no address.
-    pub fn new(
-        listener: TcpListener,
-        profile: String,
-        orders: bool,
-        patience: Duration,
-    ) -> io::Result<Self> {
+    pub fn new(listener: TcpListener, profile: String, orders: bool, patience: Duration) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         Ok(Self { listener: Mutex::new(listener), address, profile, orders, patience })
