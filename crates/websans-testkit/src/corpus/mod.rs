@@ -1,6 +1,6 @@
 //! The scenario files of `conformance/`, and what plays them against anything that speaks WebSocket.
 //!
-//! [`conformance`](crate::conformance) and this hold adapters to account in two ways. There a scenario is Rust, starts behind
+//! [`conformance`](mod@crate::conformance) and this hold adapters to account in two ways. There a scenario is Rust, starts behind
 //! the opening handshake, and knows the adapter: halves, readers and writers, what a call returns. Here a scenario is
 //! [data](Scenario), begins with the first byte of the handshake, and knows the wire alone, so that implementations in any
 //! language can be held to it; `conformance/README.md` says how. Frames are [`wire`](crate::wire)'s either way, and

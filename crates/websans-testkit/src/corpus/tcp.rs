@@ -1,4 +1,4 @@
-//! Subjects over TCP: [`Server`], which the runner connects to, [`Client`], which connects to the runner again and again, and
+//! Subjects over TCP: [`Servers`], which the runner connects to, [`Client`], which connects to the runner again and again, and
 //! [`Dialled`], which connects when it is told to.
 
 use std::collections::{BTreeMap, HashMap};
