@@ -6,6 +6,8 @@
 //! * [`sim`] lets two connections talk over links that delay, split, stall and break, under a virtual clock: one
 //!   seed, one run.
 //! * [`cases`] is the Autobahn test suite as data.
+//! * `corpus`, with the feature of that name, plays the scenario files of `conformance/`, which know only the wire, against
+//!   anything that speaks WebSocket.
 //! * [`conformance`](mod@conformance) holds every adapter to the same scenarios, by a [macro](conformance!).
 //! * [`strategies`] makes frames, messages, splits and damaged streams for proptest.
 //! * [`calls`](mod@calls) makes any call at any time.
@@ -26,6 +28,8 @@ pub mod bombs;
 pub mod calls;
 pub mod cases;
 pub mod conformance;
+#[cfg(feature = "corpus")]
+pub mod corpus;
 pub mod dice;
 pub mod fuzz;
 pub mod inflate;

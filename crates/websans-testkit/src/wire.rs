@@ -134,6 +134,33 @@ impl Frame {
         self
     }
 
+    /// The frame that `bytes` begin with, legal or not, and its size; `None` if it is not all there.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<(Self, usize)> {
+        let [first, second, ..] = *bytes else { return None };
+        let (len, mut start) = match second & 0x7f {
+            126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
+            127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?), 10),
+            len => (len.into(), 2),
+        };
+        let form = match (len, start) {
+            (0..126, 2) | (126..0x1_0000, 4) | (0x1_0000.., 10) => Form::Minimal,
+            (_, 4) => Form::Two,
+            _ => Form::Eight,
+        };
+        let mut key = None;
+        if second & 0x80 != 0 {
+            key = Some(bytes.get(start..start + 4)?.try_into().ok()?);
+            start += 4;
+        }
+        let end = usize::try_from(len).ok().and_then(|len| len.checked_add(start))?;
+        let key_bytes: [u8; 4] = key.unwrap_or_default();
+        let masked = bytes.get(start..end)?.iter().zip(key_bytes.iter().cycle());
+        let payload = masked.map(|(byte, key)| byte ^ key).collect();
+        let (fin, rsv, opcode) = (first & 0x80 != 0, first >> 4 & 7, first & 15);
+        Some((Self { fin, rsv, opcode, key, form, declared: None, payload }, end))
+    }
+
     /// Appends the frame's bytes to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.fin) << 7 | (self.rsv & 7) << 4 | self.opcode & 15);

@@ -55,7 +55,11 @@ impl Kind {
             Self::Upgrade => {
                 let version =
                     if parts.version < Version::HTTP_11 { HttpVersion::Http10 } else { HttpVersion::Http11 };
-                check(parts.method.as_str(), version, headers)
+                let offer = check(parts.method.as_str(), version, headers)?;
+                // "The authority-form of request-target is only used for CONNECT requests" (RFC 9112 §3.2.3), but hyper
+                // takes any word for one.
+                let is_authority = parts.uri.scheme().is_none() && parts.uri.authority().is_some();
+                if is_authority { Err(HandshakeError::InvalidTarget) } else { Ok(offer) }
             }
             Self::Connect => check_connect(&connect(parts), headers),
         }

@@ -204,7 +204,7 @@ async fn what_was_sent_over_http_2_leaves_though_the_socket_is_dropped() {
     for n in 0..5 {
         stream.expect(&Frame::binary(vec![n; 100_000])).await;
     }
-    assert_eq!(stream.rest().await, []);
+    assert_eq!(stream.rest().await, b"");
 }
 
 /// A place's waiters.

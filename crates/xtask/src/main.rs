@@ -13,6 +13,7 @@ mod autobahn;
 mod bench;
 mod browser;
 mod child;
+mod conformance;
 mod debian;
 mod dependencies;
 mod failure;
@@ -44,6 +45,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   autobahn      the Autobahn testsuite against an adapter
   bench         what things cost, beside what they cost others
   browser       the sample app in Chromium
+  conformance   the scenario files of websans-testkit against any implementation
   dependencies  what the core crate may depend on
   fairness      a thousand quiet clients beside one that floods
   hostile       a thousand honest clients beside a thousand attackers
@@ -171,6 +173,7 @@ fn run() -> Result {
         "hostile" => return hostile::command(&workspace, &mut arguments),
         "schedules" => return schedules::command(&workspace, &mut arguments),
         "fuzz" => return fuzz::command(&workspace, &mut arguments),
+        "conformance" => return conformance::command(&workspace, &mut arguments),
         _ => {}
     }
     let Some(Plain { name, about, run }) = PLAIN.iter().find(|plain| plain.name == command) else {

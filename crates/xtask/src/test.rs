@@ -8,8 +8,8 @@ use crate::child;
 use crate::failure::{Failure, Result, fail};
 use crate::workspace::Workspace;
 use crate::{
-    browser, dependencies, fairness, fuzz, hostile, interop, linear, museum, proxies, rfc, schedules,
-    simulate, supply, unsafety, vanish,
+    browser, conformance, dependencies, fairness, fuzz, hostile, interop, linear, museum, proxies, rfc,
+    schedules, simulate, supply, unsafety, vanish,
 };
 
 const HELP: &str = "\
@@ -89,6 +89,8 @@ fn steps() -> Vec<Step> {
         let about = format!("Autobahn testsuite against {} of {} through TLS", adapter.sides(), adapter.name);
         steps.push(Step::new(&name, &about, move |workspace| autobahn::check_tls(workspace, adapter)));
     }
+    let corpus = "the scenario files against the adapters and implementations of other languages";
+    steps.push(Step::new("conformance", corpus, conformance::check));
     steps.push(Step::new("interop", "exchanges with implementations of other languages", interop::check));
     let proxies = "the sample app behind nginx, HAProxy, systemd and beside Node";
     steps.push(Step::new("proxies", proxies, proxies::check));

@@ -58,7 +58,7 @@ fn byte_by_byte_and_in_bulk() {
             assert_eq!(byte, [n]);
         }
         stream.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(read_to_end(&stream), []);
+        assert_eq!(read_to_end(&stream), b"");
 
         let sent: Vec<u8> = (0..251).cycle().take(5_000_000).collect();
         let stream = tunnel.entry.stream();
@@ -138,7 +138,7 @@ fn much_to_a_slow_reader() {
         }
         assert_eq!(got, LEN);
         drop(target);
-        assert_eq!(read_to_end(&writing.join().unwrap()), []);
+        assert_eq!(read_to_end(&writing.join().unwrap()), b"");
         #[cfg(target_os = "linux")]
         for end in [&tunnel.entry, &tunnel.exit] {
             assert!(end.program.memory() < 40, "{} MiB", end.program.memory());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::script::{Step, describe};
 use super::{End, Owned};
 use crate::inflate::{Rules, Verdict, judge};
-use crate::wire::{self, Frame, opcode};
+use crate::wire::{self, Form, Frame, opcode};
 
 /// What a [`Peer`] asks of its transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,30 +291,10 @@ impl Peer {
         let may_be_marked = matches!(first & 15, opcode::TEXT | opcode::BINARY);
         assert_eq!(first & if may_be_marked { 0x30 } else { 0x70 }, 0, "a reserved bit is set");
         assert_eq!(second & 0x80 != 0, masked, "a client masks, a server does not");
-        let (len, mut start) = match second & 0x7f {
-            126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
-            127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?), 10),
-            len => (len.into(), 2),
-        };
-        let shortest = match len {
-            0..126 => 2,
-            126..0x1_0000 => 4,
-            _ => 10,
-        };
-        assert_eq!(start, shortest, "a length is written in the fewest bytes");
-        let mut key = [0; 4];
-        if masked {
-            key.copy_from_slice(bytes.get(start..start + 4)?);
-            start += 4;
-        }
-        let end = start + usize::try_from(len).ok()?;
-        let payload: Vec<u8> =
-            bytes.get(start..end)?.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
-        self.at += end;
-        let mut frame = Frame::new(first & 15, payload);
-        frame.fin = first & 0x80 != 0;
-        frame.rsv = first >> 4 & 7;
-        Some(frame)
+        let (frame, size) = Frame::read(bytes)?;
+        assert_eq!(frame.form, Form::Minimal, "a length is written in the fewest bytes");
+        self.at += size;
+        Some(Frame { key: None, ..frame })
     }
 
     /// Adds a frame to the message that is under way; the message, if that was its last.

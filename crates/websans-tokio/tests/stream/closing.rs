@@ -34,7 +34,7 @@ async fn the_peers_close_is_delivered_once() {
     assert!(socket.next().await.is_none());
     assert!(socket.is_terminated() && socket.next().await.is_none());
     assert!(socket.outcome().unwrap().is_clean());
-    assert_eq!(peer.rest().await, [], "one Close is all");
+    assert_eq!(peer.rest().await, b"", "one Close is all");
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn all_are_told_and_waited_for() {
     assert!(!app.task.is_finished());
     assert_eq!(sockets.len(), 1);
     stream.send(&[Frame::close(1001, "")]);
-    assert_eq!(stream.rest().await, []);
+    assert_eq!(stream.rest().await, b"");
     soon(&mut app.task).await.unwrap().unwrap();
     let farewell = sockets.shutdown(Duration::from_secs(10)).await;
     assert_eq!((farewell.open, farewell.closed_cleanly, farewell.aborted), (2, 2, 0));

@@ -312,7 +312,7 @@ async fn a_background_task_has_the_connection_long_after_the_handler() {
     drop(guests);
     assert_eq!(soon(first.recv()).await.unwrap(), None);
     assert_eq!(first.outcome().unwrap().code(), 1006);
-    assert_eq!(second.rest().await, []);
+    assert_eq!(second.rest().await, b"");
     server.assert_empty().await;
 }
 
@@ -324,7 +324,7 @@ async fn an_opening_that_is_dropped_closes_the_connection() {
     stream.write_all(request("").as_bytes()).await.unwrap();
     assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 101 "));
     assert_eq!(soon(stream.read(&mut [0])).await.unwrap(), 0);
-    assert_eq!(Http2::connect(server.address).await.open().await.rest().await, []);
+    assert_eq!(Http2::connect(server.address).await.open().await.rest().await, b"");
     server.assert_empty().await;
     let events = server.events.all();
     assert_eq!(events.len(), 2, "{events:?}");
