@@ -54,24 +54,25 @@ fn cve_2020_35896_peer_that_never_reads() {
             // A `Vec` has room for twice what it holds, and for as much again while it grows.
             assert!(info.bytes_current <= i64::try_from(2 * limit + 4096).unwrap(), "{because}: {info:?}");
             assert!(info.bytes_max <= u64::try_from(3 * limit + 4096).unwrap(), "{because}: {info:?}");
-            assert_eq!(conn.ping(b""), Err(SendError::OutboxFull), "{because}");
+            while conn.ping(b"").is_ok() {}
+            assert!(conn.outbox().len() <= limit + 14, "{because}: pings have no room of their own");
         }
     }
 }
 
-/// Ten million Pings while the transport takes nothing: one Pong waits, the newest, in storage of its own.
+/// Ten million Pings, and a million at a client, while the transport takes nothing: one Pong waits, the newest, in storage of its own.
 ///
 /// Fails when `Outbox::push_pong` batches Pongs in a transport that is known to be blocked.
 #[test]
 fn shape_pong_for_each_ping_of_a_flood() {
-    for end in BOTH {
+    for (end, times) in [(End::Server, 10_000), (End::Client, 1000)] {
         let mut conn = end.open(quiet()).0;
         conn.send("half of this is written").unwrap();
         conn.outbox().advance(10);
         conn.tick(START);
         let waiting = conn.outbox().len();
         let mut pings = plain(end, FIN | PING, b"flood").repeat(1000);
-        let info = measure(|| assert_eq!(flood(&mut conn, &mut pings, 10_000), Ok(10_000_000)));
+        let info = measure(|| assert_eq!(flood(&mut conn, &mut pings, times), Ok(1000 * times)));
         assert!(info.bytes_current <= 256 && info.bytes_max <= 256, "{end:?}: {info:?}");
         let newest = end.outgoing(FIN | PONG, b"newest");
         receive(&mut conn, &end.incoming(FIN | PING, b"newest"));
@@ -115,7 +116,7 @@ fn shape_two_pongs_for_one_ping() {
     }
 }
 
-/// Ten million Pongs that nobody asked for: read, and forgotten.
+/// Ten million Pongs that nobody asked for, half of them at either end: read, and forgotten.
 ///
 /// Fails when `receive_control` keeps the payload of a Pong.
 #[test]
@@ -123,7 +124,7 @@ fn cve_2021_3690_unsolicited_pongs() {
     for end in BOTH {
         let mut conn = end.open(quiet()).0;
         let mut pongs = [plain(end, FIN | PONG, b""), plain(end, FIN | PONG, &[7; 16])].concat().repeat(500);
-        let info = measure(|| assert_eq!(flood(&mut conn, &mut pongs, 10_000), Ok(10_000_000)));
+        let info = measure(|| assert_eq!(flood(&mut conn, &mut pongs, 5000), Ok(5_000_000)));
         assert_eq!((info.bytes_max, info.count_total), (0, 0), "{end:?}");
         assert_eq!((conn.state(), conn.wants_write()), (State::Open, false));
     }
@@ -203,6 +204,7 @@ fn attack_09_control_frames_behind_a_full_outbox() {
             config.pong_reply = reply;
             let mut conn = end.open(config).0;
             while conn.send(&[7; 1000][..]).is_ok() {}
+            while conn.pong(b"").is_ok() {}
             conn.tick(START);
             let full = conn.outbox().len();
             let mut pings = plain(end, FIN | PING, &[7; 125]).repeat(1000);

@@ -36,9 +36,10 @@ fn cve_2024_23672_closing_that_is_never_completed() {
                     receive(&mut conn, &end.incoming(FIN | PING, b"x"));
                     receive(&mut conn, &end.incoming(FIN | BINARY, &[7; 1000]));
                 }
+                // Its Pings are still answered, which gains it no time.
+                assert!(sent(&mut conn).iter().all(|frame| frame.opcode() == PONG));
                 assert_eq!((conn.hangup(), conn.deadline()), (Hangup::NotYet, Some(due)), "{end:?}, {talks}");
             }
-            assert!(!conn.wants_write(), "nothing is said behind a Close");
             conn.tick(just_before(due));
             assert_eq!(conn.hangup(), Hangup::NotYet);
             conn.tick(due);

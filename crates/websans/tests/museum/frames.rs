@@ -206,7 +206,7 @@ fn cve_2016_10518_nothing_but_what_was_sent_is_on_the_wire() {
             let payload: Vec<u8> = (0..len).map(|n| b'a' + u8::try_from(n % 25).unwrap()).collect();
             let text = core::str::from_utf8(&payload).unwrap();
             let mut conn = end.open(quiet()).0;
-            let mut expect = |conn: &mut Connection, first: u8, payload: &[u8]| {
+            let expect = |conn: &mut Connection, first: u8, payload: &[u8]| {
                 let frames = sent(conn);
                 let expected = Frame { first, key: end.outgoing_key(), payload: payload.to_vec() };
                 assert_eq!(frames, [expected], "{end:?}, {len}");

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use bytes::Buf;
 use websans::entropy::{os_mask_keys, os_nonce};
 use websans::{Connection, Negotiated, Role};
 

@@ -1,5 +1,6 @@
 //! Attacks and defects that have happened elsewhere, one test or more for each row of `exhibits.md`, by whose name it goes.
 
+mod attacks;
 mod control;
 mod endings;
 mod frames;
@@ -9,6 +10,8 @@ mod handshake;
 mod heads;
 #[cfg(feature = "os-entropy")]
 mod keys;
+#[cfg(feature = "handshake")]
+mod opening;
 #[cfg(feature = "handshake")]
 mod setters;
 mod slope;
