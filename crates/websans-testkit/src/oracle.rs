@@ -178,7 +178,8 @@ fn read_frame(
     });
     so_far.fragments += 1;
     so_far.empty = if head.len == 0 && !head.fin { so_far.empty + 1 } else { 0 };
-    if so_far.fragments > rules.max_fragments {
+    // Every message has one.
+    if so_far.fragments > rules.max_fragments.max(1) {
         return Err(ProtocolError::TooManyFragments);
     }
     if head.len > rules.max_message - so_far.payload.len() as u64 {

@@ -31,8 +31,8 @@ pub struct Config {
     /// message costs no memory.
     pub max_streamed: u64,
     /// Most fragments of one message that is received whole. Default 131,072. A fragment costs no memory here, only its
-    /// bytes on the wire; beyond the limit the connection fails with 1008. A message that is received in parts as they
-    /// arrive may have any number, within `max_streamed`.
+    /// bytes on the wire; beyond the limit the connection fails with 1008. Every message has one, so 0 counts as 1. A message
+    /// that is received in parts as they arrive may have any number, within `max_streamed`.
     pub max_fragments: u32,
     /// Most bytes that one byte of a compressed message may inflate to, on the whole of what has come of it so far; not
     /// judged below 64 KiB of content, and every 512 bytes of the message and at its end. Default none: `max_message` bounds what is inflated, and DEFLATE itself is

@@ -19,9 +19,11 @@ mod failure;
 mod fairness;
 mod interop;
 mod linear;
+mod museum;
 mod proxies;
 mod rfc;
 mod source;
+mod table;
 mod test;
 mod unsafety;
 mod vanish;
@@ -40,6 +42,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   fairness      a thousand quiet clients beside one that floods
   interop       exchanges with WebSocket implementations of other languages
   linear        whether instruction counts grow in step with input
+  museum        whether every known attack has a test
   proxies       the sample app behind nginx, HAProxy, systemd and beside Node
   rfc           whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test
   unsafe        how often the source says unsafe
@@ -89,6 +92,13 @@ const PLAIN: &[Plain] = &[
         about: "Count the instructions of programs under callgrind, for an input and one 16 times as large,\n\
                 and fail if the second takes more than 16.5 times as many as the first.",
         run: linear::check,
+    },
+    Plain {
+        name: "museum",
+        about: "Look for a test for each row of crates/websans/tests/museum/exhibits.md that applies.\n\n\
+                The table names the tests' prefixes: a test of CVE-2020-27813 is a test function whose name starts with\n\
+                cve_2020_27813_, in any crate. Fails on rows without a test, and on tests that are named after no row.",
+        run: museum::check,
     },
     Plain {
         name: "proxies",

@@ -8,6 +8,7 @@ use std::fs;
 
 use crate::failure::{Doing, Result, fail};
 use crate::source::{self, Token};
+use crate::table;
 use crate::workspace::Workspace;
 
 const TABLES: [&str; 3] = [
@@ -46,20 +47,15 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
         parse(table, &text, &mut requirements)?;
     }
 
-    let crates = workspace.path("crates");
-    let directories = [source::in_crates(&crates, "tests")?, source::in_crates(&crates, "src")?].concat();
     let mut tested: BTreeMap<u32, usize> = BTreeMap::new();
     let mut wrong = 0;
-    for directory in directories {
-        for path in source::files(&directory)? {
-            let text = fs::read_to_string(&path).doing(|| format!("cannot read {}", path.display()))?;
-            for test in tests(&source::tokens(&text)) {
-                if requirements.contains_key(&test.row) && test.name == named(test.row, &test.name) {
-                    *tested.entry(test.row).or_default() += 1;
-                } else {
-                    println!("{}:{}: {} is named after no row", path.display(), test.line, test.name);
-                    wrong += 1;
-                }
+    for (path, text) in source::of_crates(&workspace.path("crates"))? {
+        for test in tests(&source::tokens(&text)) {
+            if requirements.contains_key(&test.row) && test.name == named(test.row, &test.name) {
+                *tested.entry(test.row).or_default() += 1;
+            } else {
+                println!("{}:{}: {} is named after no row", path.display(), test.line, test.name);
+                wrong += 1;
             }
         }
     }
@@ -118,10 +114,7 @@ fn untested<'r>(rows: &'r BTreeMap<u32, Requirement>, tested: &BTreeSet<u32>) ->
 fn parse(table: &'static str, text: &str, rows: &mut BTreeMap<u32, Requirement>) -> Result {
     let before = rows.len();
     for (line, text) in text.lines().enumerate().map(|(index, text)| (index + 1, text)) {
-        let Some(cells) = cells(text) else { continue };
-        if cells == HEADING || cells.iter().all(|cell| cell.chars().all(|c| c == '-' || c == ':')) {
-            continue;
-        }
+        let Some(cells) = table::row(text, &HEADING) else { continue };
         let [row, section, level, who, requirement, pending] = cells[..] else {
             fail!("{table}:{line}: a row has {} cells: {}", HEADING.len(), HEADING.join(", "));
         };
@@ -146,60 +139,12 @@ fn parse(table: &'static str, text: &str, rows: &mut BTreeMap<u32, Requirement>)
     Ok(())
 }
 
-/// The cells of a line of a Markdown table.
-fn cells(line: &str) -> Option<Vec<&str>> {
-    let inner = line.trim().strip_prefix('|')?.strip_suffix('|')?;
-    Some(inner.split('|').map(str::trim).collect())
-}
-
-/// Test functions called `r`, digits, `_` and anything. Ignored tests are not counted: nothing runs them.
+/// Test functions called `r`, digits, `_` and anything.
 fn tests(tokens: &[Token<'_>]) -> Vec<Test> {
-    let mut found = Vec::new();
-    let (mut is_test, mut is_ignored) = (false, false);
-    let mut at = 0;
-    while at < tokens.len() {
-        match (tokens[at].text, tokens.get(at + 1)) {
-            ("#", Some(next)) if next.text == "[" => {
-                let (path, end) = attribute(tokens, at + 2);
-                is_test |= path == Some("test");
-                is_ignored |= path == Some("ignore");
-                at = end;
-                continue;
-            }
-            ("fn", Some(next)) => {
-                if let Some(row) = row_of(next.text).filter(|_| is_test && !is_ignored) {
-                    found.push(Test { row, name: next.text.into(), line: next.line });
-                }
-                (is_test, is_ignored) = (false, false);
-            }
-            // The end of an item: attributes seen before it were not for the next one.
-            ("{" | "}" | ";", _) => (is_test, is_ignored) = (false, false),
-            _ => {}
-        }
-        at += 1;
-    }
+    let found = source::tests(tokens).into_iter();
     found
-}
-
-/// The last segment of an attribute's path (`test` of `#[tokio::test]`), and where the attribute ends.
-fn attribute<'s>(tokens: &[Token<'s>], start: usize) -> (Option<&'s str>, usize) {
-    let is_path = |token: &&Token<'_>| token.text == ":" || !is_mark(token.text);
-    let path = tokens[start..].iter().take_while(is_path).last().map(|token| token.text);
-    let mut depth = 1;
-    let mut end = start;
-    while end < tokens.len() && depth > 0 {
-        depth += match tokens[end].text {
-            "[" => 1,
-            "]" => -1,
-            _ => 0,
-        };
-        end += 1;
-    }
-    (path, end)
-}
-
-fn is_mark(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_punctuation() && c != '_')
+        .filter_map(|test| row_of(test.text).map(|row| Test { row, name: test.text.into(), line: test.line }))
+        .collect()
 }
 
 /// The number in a name like `r040_unmasked_frame`.

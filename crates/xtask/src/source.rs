@@ -46,6 +46,68 @@ pub(crate) fn in_crates(crates: &Path, name: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The text of every source file of the crates in `crates/`, tests among them.
+pub(crate) fn of_crates(crates: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let mut found = Vec::new();
+    for directory in [in_crates(crates, "tests")?, in_crates(crates, "src")?].concat() {
+        for path in files(&directory)? {
+            let text = fs::read_to_string(&path).doing(|| format!("cannot read {}", path.display()))?;
+            found.push((path, text));
+        }
+    }
+    Ok(found)
+}
+
+/// The names of test functions. Ignored tests are left out: nothing runs them.
+pub(crate) fn tests<'s>(tokens: &[Token<'s>]) -> Vec<Token<'s>> {
+    let mut found = Vec::new();
+    let (mut is_test, mut is_ignored) = (false, false);
+    let mut at = 0;
+    while at < tokens.len() {
+        match (tokens[at].text, tokens.get(at + 1)) {
+            ("#", Some(next)) if next.text == "[" => {
+                let (path, end) = attribute(tokens, at + 2);
+                is_test |= path == Some("test");
+                is_ignored |= path == Some("ignore");
+                at = end;
+                continue;
+            }
+            ("fn", Some(next)) => {
+                if is_test && !is_ignored {
+                    found.push(*next);
+                }
+                (is_test, is_ignored) = (false, false);
+            }
+            // The end of an item: attributes seen before it were not for the next one.
+            ("{" | "}" | ";", _) => (is_test, is_ignored) = (false, false),
+            _ => {}
+        }
+        at += 1;
+    }
+    found
+}
+
+/// The last segment of an attribute's path (`test` of `#[tokio::test]`), and where the attribute ends.
+fn attribute<'s>(tokens: &[Token<'s>], start: usize) -> (Option<&'s str>, usize) {
+    let is_path = |token: &&Token<'_>| token.text == ":" || !is_mark(token.text);
+    let path = tokens[start..].iter().take_while(is_path).last().map(|token| token.text);
+    let mut depth = 1;
+    let mut end = start;
+    while end < tokens.len() && depth > 0 {
+        depth += match tokens[end].text {
+            "[" => 1,
+            "]" => -1,
+            _ => 0,
+        };
+        end += 1;
+    }
+    (path, end)
+}
+
+fn is_mark(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_punctuation() && c != '_')
+}
+
 /// The words and punctuation marks of Rust source. Literals and lifetimes are left out.
 pub(crate) fn tokens(source: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();

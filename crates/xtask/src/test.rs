@@ -7,7 +7,7 @@ use crate::autobahn::{self, ADAPTERS};
 use crate::child;
 use crate::failure::{Failure, Result, fail};
 use crate::workspace::Workspace;
-use crate::{browser, dependencies, fairness, interop, linear, proxies, rfc, unsafety, vanish};
+use crate::{browser, dependencies, fairness, interop, linear, museum, proxies, rfc, unsafety, vanish};
 
 const HELP: &str = "\
 Run what continuous integration runs, up to the first step that fails.
@@ -57,6 +57,7 @@ fn steps() -> Vec<Step> {
         Step::new("dependencies", "the core and compression depend on what they may", dependencies::check),
         Step::new("unsafe", "unsafe is where it may be", unsafety::check),
         Step::new("rfc", "every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test", rfc::check),
+        Step::new("museum", "every known attack has a test", museum::check),
         Step::new("linear", "instruction counts grow in step with input", linear::check),
     ];
     steps.push(Step::new("vanish", "clients that vanish are found dead in time", vanish::check));

@@ -214,7 +214,7 @@ async fn attack_33_receiving_can_be_dropped_at_every_poll() {
             for n in 0..50_u8 {
                 client.send(vec![n; usize::from(n) * 7]).await.unwrap();
             }
-            client.close(CloseCode::NORMAL, "").await.unwrap()
+            client.close(CloseCode::NORMAL, "").await.unwrap().clone()
         });
         let (mut next, mut dropped) = (0, 0);
         loop {

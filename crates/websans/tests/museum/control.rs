@@ -23,6 +23,13 @@ pub(crate) fn flood(conn: &mut Connection, bytes: &mut [u8], times: usize) -> Re
     Ok(events)
 }
 
+/// Sends until there is no room, which there must be at some time.
+#[track_caller]
+pub(crate) fn until_full(mut send: impl FnMut() -> Result<(), SendError>) {
+    let result = (0..200_000).find_map(|_| send().err());
+    assert_eq!(result, Some(SendError::OutboxFull), "there is no limit");
+}
+
 /// A million messages for a peer that reads nothing: they are refused from the limit on, and cost what the limit allows.
 ///
 /// Fails when `Connection::room_for` always finds room.
@@ -54,7 +61,7 @@ fn cve_2020_35896_peer_that_never_reads() {
             // A `Vec` has room for twice what it holds, and for as much again while it grows.
             assert!(info.bytes_current <= i64::try_from(2 * limit + 4096).unwrap(), "{because}: {info:?}");
             assert!(info.bytes_max <= u64::try_from(3 * limit + 4096).unwrap(), "{because}: {info:?}");
-            while conn.ping(b"").is_ok() {}
+            until_full(|| conn.ping(b""));
             assert!(conn.outbox().len() <= limit + 14, "{because}: pings have no room of their own");
         }
     }
@@ -137,7 +144,7 @@ fn cve_2021_3690_unsolicited_pongs() {
 fn cve_2019_9512_replies_to_a_peer_whose_window_is_shut() {
     for end in BOTH {
         let mut conn = end.open(quiet()).0;
-        while conn.send("no room for more of these").is_ok() {}
+        until_full(|| conn.send("no room for more of these"));
         let waiting = conn.outbox().len();
         let mut flooding = [
             plain(end, FIN | PING, &[7; 125]),
@@ -203,8 +210,8 @@ fn attack_09_control_frames_behind_a_full_outbox() {
             let mut config = quiet();
             config.pong_reply = reply;
             let mut conn = end.open(config).0;
-            while conn.send(&[7; 1000][..]).is_ok() {}
-            while conn.pong(b"").is_ok() {}
+            until_full(|| conn.send(&[7; 1000][..]));
+            until_full(|| conn.pong(b""));
             conn.tick(START);
             let full = conn.outbox().len();
             let mut pings = plain(end, FIN | PING, &[7; 125]).repeat(1000);

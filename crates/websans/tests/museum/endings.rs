@@ -10,7 +10,7 @@ use websans::{
 };
 use websans_testkit::calls::{self, play};
 
-use crate::control::{flood, plain};
+use crate::control::{flood, plain, until_full};
 use crate::support::*;
 
 fn just_before(time: Timestamp) -> Timestamp {
@@ -105,7 +105,7 @@ fn attack_11_peer_that_does_not_read() {
     for end in BOTH {
         let mut conn = end.open(quiet()).0;
         let limit = conn.config().max_outbox;
-        while conn.send(&[7; 5000][..]).is_ok() {}
+        until_full(|| conn.send(&[7; 5000][..]));
         assert!(conn.outbox().len() <= limit + 14);
         conn.tick(START);
         let due = START + conn.config().write_stall;

@@ -1,8 +1,10 @@
-//! Attacks and defects that have happened elsewhere, one test or more for each row of `exhibits.md`, by whose name it goes.
+//! The museum of attacks: defects that implementations have had, and that this one must not have. A test's name starts with
+//! the id of its row in `exhibits.md`.
 
 mod attacks;
 mod control;
 mod endings;
+mod floods;
 mod frames;
 #[cfg(feature = "handshake")]
 mod handshake;
@@ -10,6 +12,8 @@ mod handshake;
 mod heads;
 #[cfg(feature = "os-entropy")]
 mod keys;
+mod lengths;
+mod masks;
 #[cfg(feature = "handshake")]
 mod opening;
 #[cfg(feature = "handshake")]
