@@ -10,7 +10,7 @@ const KIB: u64 = 1 << 10;
 
 /// What inflates to more than the limit is refused when the limit is reached: no more of it is ever held.
 ///
-/// Fails when the assembler is told of no limit (`inflate_budget`), and when it inflates a part whole before it is judged.
+/// Fails when the assembler inflates without a limit.
 #[test]
 fn attack_01_bomb_of_another_codec() {
     const LIMIT: u64 = 64 << 10;
@@ -48,7 +48,7 @@ fn attack_01_bomb_of_another_codec() {
 
 /// Empty fragments, and fragments of one byte: no memory for each, and an end at their number.
 ///
-/// Fails when `begin_frame` does not count the fragments of a message, or empty ones in a row.
+/// Fails when `begin_frame` does not hold empty fragments in a row to their limit.
 #[test]
 fn attack_06_flood_of_tiny_fragments() {
     for end in BOTH {
@@ -76,7 +76,7 @@ fn attack_06_flood_of_tiny_fragments() {
 
 /// Ten thousand connections, each of which announces as long a message as is allowed, and sends no more.
 ///
-/// Fails when a frame's length is reserved when its header has come.
+/// Fails when `Assembler::room` makes room for all of a frame.
 #[test]
 fn attack_10_declared_lengths() {
     for end in BOTH {

@@ -90,7 +90,7 @@ fn shape_pong_for_each_ping_of_a_flood() {
 
 /// A Pong that comes thrice, one that nobody asked for and one after the Close: none has an effect.
 ///
-/// Fails when `Timers::note_pong` takes any Pong for the answer, and when input after the Close is not swallowed.
+/// Fails when `Timers::note_pong` takes any Pong for the answer, and when it does so more than once.
 #[test]
 fn shape_two_pongs_for_one_ping() {
     for end in BOTH {
@@ -202,7 +202,7 @@ fn attack_07_ping_flood_of_a_peer_that_reads() {
 /// An application under back-pressure of its own, and a peer that floods: nothing that is received makes the outbox grow
 /// beyond a Pong. Reading goes on, lest both ends wait for each other.
 ///
-/// Fails when `Outbox::push_pong` puts every Pong into a slot of its own.
+/// Fails when `Outbox::push_pong` batches Pongs without an end.
 #[test]
 fn attack_09_control_frames_behind_a_full_outbox() {
     for end in BOTH {

@@ -20,7 +20,7 @@ fn just_before(time: Timestamp) -> Timestamp {
 /// We have closed, and the peer is silent or goes on sending: it is gone at the deadline, to the nanosecond, and what it
 /// sends meanwhile is thrown away.
 ///
-/// Fails when `Connection::tick` does not look at the deadline of a closing, and when a frame that is received moves it.
+/// Fails when `Connection::tick` does not look at the deadline of a closing, and when what is received moves it.
 #[test]
 fn cve_2024_23672_closing_that_is_never_completed() {
     for end in BOTH {
@@ -51,7 +51,7 @@ fn cve_2024_23672_closing_that_is_never_completed() {
 
 /// A message that is sent while the connection closes is refused: it goes before the Close or not at all.
 ///
-/// Fails when `may_send` lets pass what comes after a Close.
+/// Fails when `Connection::can_send` is always true.
 #[test]
 fn cve_2024_23672_sending_and_closing_at_once() {
     for end in BOTH {
@@ -77,7 +77,7 @@ fn cve_2024_23672_sending_and_closing_at_once() {
 
 /// A peer that answers no Close and sends without end: thrown away as it comes, and gone in time.
 ///
-/// Fails when `ignores_input` does not hold after a failure.
+/// Fails when `ignores_input` does not hold for what is closed.
 #[test]
 fn attack_12_endless_data_behind_a_close() {
     for end in BOTH {
@@ -147,7 +147,7 @@ fn attack_13_half_open_connection() {
 /// What came before the end of the transport, and how it is reported: 1006 unless the peer's Close is there to the last
 /// byte. Without TLS, or with a TLS that was cut, the end of the bytes proves nothing.
 ///
-/// Fails when `Connection::eof` ends cleanly, and when a Close that has not come whole is taken for one.
+/// Fails when `Connection::eof` ends cleanly.
 #[test]
 fn attack_35_end_of_the_transport_at_every_byte() {
     for end in BOTH {
@@ -177,7 +177,7 @@ fn attack_35_end_of_the_transport_at_every_byte() {
 
 /// Whatever is called after an error: no event, no message, and no word but the one Close.
 ///
-/// Fails when `ignores_input` does not hold after a failure, and when `may_send` lets pass what comes after it.
+/// Fails when `ignores_input` does not hold for what is closed.
 #[test]
 fn attack_31_every_call_after_an_error() {
     let bad = |end: End| {
@@ -237,7 +237,7 @@ fn after_the_end(end: End, conn: &mut Connection, inbox: &mut Inbox) {
 
 /// What is misuse is an error that leaves everything as it was.
 ///
-/// Fails when any of the checks of `connection/send.rs` is taken out.
+/// Fails when `send_control` takes 126 bytes, and when `close_with` takes 1010 from a server.
 #[test]
 fn attack_32_misuse_is_an_error() {
     for end in BOTH {
@@ -278,7 +278,7 @@ proptest! {
     /// Any call at any time, in any order: where best-of-class machines without I/O have had panics that no fuzzing of
     /// their bytes alone has found.
     ///
-    /// Fails when `Outbox::advance` does not hold what it is told to what there is.
+    /// Fails when `Connection::can_send` is always true.
     #[test]
     fn rustsec_2024_0373_any_call_in_any_order(
         client in any::<bool>(),

@@ -21,8 +21,8 @@ fn padded(len: usize) -> Vec<u8> {
 
 /// 16 KiB of head, a byte at a time, cost what sixteen heads of 1 KiB cost, and an allocation for each doubling.
 ///
-/// Fails when `Head::filled` looks at the whole buffer instead of what is new, and when `Acceptor::poll` parses the head
-/// each time it is asked.
+/// Fails when `Head::scan` looks at the whole buffer at each call, and when `Acceptor::poll` parses what has come so
+/// far.
 #[test]
 fn cve_2023_43669_dribbled_head_is_read_once() {
     let heads = [padded(1 << 10), padded(16 << 10)];
@@ -70,7 +70,7 @@ fn linear_in(name: &'static str, value: impl Fn(usize) -> Vec<u8>, expected: Res
 
 /// Long runs of white space in a list of subprotocols are passed over once.
 ///
-/// Fails when the search for an element's end looks back to the beginning of the list at each byte (`elements`).
+/// Fails when `elements` looks back to the beginning of the list for each byte.
 #[test]
 fn cve_2021_32640_spaces_in_a_list_of_subprotocols() {
     let spaces = |n| [b"b".to_vec(), vec![b' '; n], b"x".to_vec()].concat();
@@ -94,7 +94,7 @@ fn cve_2020_7662_unclosed_string_in_a_list_of_extensions() {
 
 /// `Connection` and `Upgrade` are lists, and are read once whatever stands in them.
 ///
-/// Fails when the search for an element's end looks back to the beginning of the list at each byte (`elements`).
+/// Fails when `elements` looks back to the beginning of the list for each byte.
 #[test]
 fn cve_2023_26103_spaces_in_connection_and_upgrade() {
     let spaces = |n| [&vec![b' '; n][..], b"x", &vec![b'\t'; n], b"y"].concat();
@@ -106,7 +106,7 @@ fn cve_2023_26103_spaces_in_connection_and_upgrade() {
 
 /// Names that mean something to a language mean nothing here: extensions and parameters are compared, never looked up.
 ///
-/// Fails when `deflate_offers` takes an extension of any name for its own.
+/// Fails when `deflate_offers`, or the client, takes an extension of any name for compression.
 #[test]
 fn shape_names_of_a_languages_own() {
     for value in [
@@ -280,7 +280,7 @@ fn shape_substring_taken_for_a_token() {
 
 /// Each line of either head is needed: without it there is no connection.
 ///
-/// Fails when any one of the conditions of `check`, `Offer::of` or `Request::verify` is taken out.
+/// Fails when `check` does not look at `Upgrade`, or at `Connection`, and when `offer::host` takes anything.
 #[test]
 fn cve_2026_59898_each_header_removed_in_turn() {
     let expected = [E::InvalidHost, E::NotUpgrade, E::InvalidConnection, E::InvalidKey, E::WrongVersion];
@@ -315,7 +315,7 @@ fn cve_2026_59898_each_header_removed_in_turn() {
 
 /// Whatever else it says, and be its proof right: a response opens a connection if it is a 101.
 ///
-/// Fails when `Connector::judge` verifies a 200 as it does a 101.
+/// Fails when `Connector::judge` verifies a 200, or a 426, as it does a 101.
 #[test]
 fn cve_2024_23326_only_a_101_switches() {
     let lines = |status: u16| {

@@ -55,7 +55,7 @@ fn fault(keys: &[u32]) -> Option<String> {
 /// A million frames have keys of their own, as chance has it. The same judge objects to one key for all, to a counter, and
 /// to a generator whose low bits go round.
 ///
-/// Fails when `fresh_key` gives the first key again, and when `os_mask_keys` counts.
+/// Fails when `fresh_key` repeats a byte within its keys, and when `os_mask_keys` counts.
 #[test]
 fn cve_2025_10148_key_of_its_own_for_each_frame() {
     let keys = keys_of(&mut client(os_mask_keys().unwrap()), 1_000_000);

@@ -10,7 +10,7 @@ use crate::support::*;
 
 /// A frame without a mask is refused by a server, whatever its length and opcode, and a masked one by a client.
 ///
-/// Fails when `parse_header` does not look at the mask bit.
+/// Fails when `parse_header` does not look at the mask bit, or not at that of longer frames.
 #[test]
 fn ghsa_rhh8_5xw9_c3gm_unmasked_frames() {
     for len in [0, 1, 2, 125, 126, 127, 65_535, 65_536] {
@@ -38,7 +38,7 @@ fn ghsa_rhh8_5xw9_c3gm_unmasked_frames() {
 
 /// A two-byte character whose second byte is ASCII, cut before that byte: in a message, in fragments, in a reason.
 ///
-/// Fails when `Utf8::push` begins anew with each chunk.
+/// Fails when `Utf8::push` begins anew with each chunk, or with one of ASCII.
 #[test]
 fn shape_ascii_where_a_continuation_is_expected() {
     for end in BOTH {
@@ -132,7 +132,7 @@ fn attack_26_text_cut_anywhere() {
 
 /// A text in fragments of one byte is judged once, not once for each of them.
 ///
-/// Fails when the assembler judges the text from its beginning whenever a part of it comes.
+/// Fails when `Assembler::gather` looks at all that has been gathered whenever a part comes.
 #[test]
 fn attack_27_text_in_fragments_of_one_byte() {
     let frames = |n: usize| {
@@ -149,7 +149,7 @@ fn attack_27_text_in_fragments_of_one_byte() {
 
 /// Every length, offset and phase: what is masked is masked, and what stands beside it is not touched.
 ///
-/// Fails when `Mask::apply` goes a byte beyond its last whole word, and when it does not turn its key by the offset.
+/// Fails when `Mask::apply` does not turn its key by one byte where it should.
 #[test]
 fn shape_mask_beside_its_bytes() {
     const AROUND: u8 = 0xa5;
@@ -191,7 +191,7 @@ fn litter() {
 
 /// What is written is what was given to be sent, to the byte, though all storage has held something else before.
 ///
-/// Fails when `Outbox::lend` does not clear what it is lent, and when `PongSlot::rest` gives out more than its frame.
+/// Fails when `Outbox::lend` does not clear what it is lent.
 #[test]
 fn cve_2016_10518_nothing_but_what_was_sent_is_on_the_wire() {
     let lend = |conn: &mut Connection| {
