@@ -63,7 +63,7 @@ async fn cve_2018_12541_gigabyte_of_body() {
 ///
 /// Fails when the core's `Offer::of` takes any version, and when a foreign origin is let pass.
 #[tokio::test]
-async fn shape_frames_behind_a_refusal() {
+async fn shape_frames_behind_a_refusal_are_nobodys() {
     let frames = wire::stream(&[Frame::text("hi"), Frame::ping("x")], true);
     let old = request("").replace("Version: 13", "Version: 8");
     refused(&[old.as_bytes(), &frames].concat(), 426).await;

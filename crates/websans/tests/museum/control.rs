@@ -71,7 +71,7 @@ fn cve_2020_35896_peer_that_never_reads() {
 ///
 /// Fails when `Outbox::push_pong` batches Pongs in a transport that is known to be blocked.
 #[test]
-fn shape_pong_for_each_ping_of_a_flood() {
+fn shape_pong_for_each_ping_of_a_flood_is_one() {
     for (end, times) in [(End::Server, 10_000), (End::Client, 1000)] {
         let mut conn = end.open(quiet()).0;
         conn.send("half of this is written").unwrap();
@@ -92,7 +92,7 @@ fn shape_pong_for_each_ping_of_a_flood() {
 ///
 /// Fails when `Timers::note_pong` takes any Pong for the answer, and when it does so more than once.
 #[test]
-fn shape_two_pongs_for_one_ping() {
+fn shape_two_pongs_for_one_ping_are_harmless() {
     for end in BOTH {
         let mut conn = end.open(quiet()).0;
         receive(&mut conn, &end.incoming(FIN | PONG, b"unasked"));

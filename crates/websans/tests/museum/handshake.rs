@@ -108,7 +108,7 @@ fn cve_2023_26103_spaces_in_connection_and_upgrade() {
 ///
 /// Fails when `deflate_offers`, or the client, takes an extension of any name for compression.
 #[test]
-fn shape_names_of_a_languages_own() {
+fn shape_names_of_a_languages_own_are_unknown() {
     for value in [
         "constructor",
         "__proto__",
@@ -244,7 +244,7 @@ fn cve_2026_61666_malformed_host() {
 ///
 /// Fails when `has_token` looks for the word anywhere in the value.
 #[test]
-fn shape_substring_taken_for_a_token() {
+fn shape_substring_taken_for_a_token_is_refused() {
     let connection = |lines: &[&str]| verdict(&with(&REQUEST, "Connection", lines));
     for bad in [
         "notupgrade",

@@ -151,7 +151,7 @@ fn attack_27_text_in_fragments_of_one_byte() {
 ///
 /// Fails when `Mask::apply` does not turn its key by one byte where it should.
 #[test]
-fn shape_mask_beside_its_bytes() {
+fn shape_mask_beside_its_bytes_touches_nothing() {
     const AROUND: u8 = 0xa5;
     let key = [0x37, 0xfa, 0x21, 0xbd];
     let source = Dice::new(1).bytes(300);

@@ -125,7 +125,7 @@ fn rustsec_2021_0020_lines_that_are_none() {
 ///
 /// Fails when `Offer::of` takes version 8.
 #[test]
-fn shape_frames_behind_a_refusal() {
+fn shape_frames_behind_a_refusal_are_nobodys() {
     for (bytes, error) in [
         (with(&REQUEST, "Sec-WebSocket-Version", &["Sec-WebSocket-Version: 8"]), E::WrongVersion),
         (with(&REQUEST, "Upgrade", &[]), E::NotUpgrade),
