@@ -26,11 +26,11 @@ fn attack_03_a_byte_a_second() {
     let info = measure(|| acceptors.extend((0..1000).map(|_| Acceptor::new(&config, START))));
     assert_eq!(info.bytes_max, 0, "who has sent nothing costs nothing");
     let info = measure(|| {
-        for second in 1..10 {
+        for (second, &byte) in (1..10).zip(&bytes[1..]) {
             for acceptor in &mut acceptors {
-                acceptor.spare_mut()[0] = bytes[second];
+                acceptor.spare_mut()[0] = byte;
                 acceptor.filled(1);
-                assert_eq!(acceptor.poll(START + secs(second as u64)), Ok(false));
+                assert_eq!(acceptor.poll(START + secs(second)), Ok(false));
             }
         }
     });
@@ -94,7 +94,8 @@ fn attack_04_header_bombs() {
 #[test]
 fn attack_05_dribbled_answer() {
     const REFUSAL: &[u8] = b"HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let shapes: [(&str, fn(usize) -> Vec<u8>); 3] = [
+    type Shape = fn(usize) -> Vec<u8>;
+    let shapes: [(&str, Shape); 3] = [
         ("a head", |n| plus(&RESPONSE, &[&format!("X: {}", "y".repeat(n))])),
         ("interim heads", |n| [b"HTTP/1.1 103 x\r\n\r\n".repeat(n / 18), head(RESPONSE)].concat()),
         ("a body", |n| [REFUSAL, &b"1\r\nx\r\n".repeat(n / 6), b"0\r\n\r\n"].concat()),
@@ -264,7 +265,7 @@ fn attack_28_nothing_of_the_peers_in_logs() {
     let mut printed = format!("{acceptor:?} {parsed:?} {handshake:?}");
     for bad in [
         &format!("X: {SECRET}\0")[..],
-        &format!("{SECRET}"),
+        SECRET,
         &format!("Host: {SECRET}"),
         &format!("Content-Length: {SECRET}"),
     ] {
