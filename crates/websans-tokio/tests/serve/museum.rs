@@ -9,8 +9,6 @@ use websans_tokio::{Config, Server};
 use crate::support::{REQUEST, SOON, echo, start};
 
 /// A hundred clients that send a byte now and then, over sockets: none is waited for longer than a handshake may take.
-///
-/// Fails when `Incoming::read` waits for each byte as long as for the whole handshake.
 #[tokio::test]
 async fn attack_03_a_byte_now_and_then() {
     let within = Duration::from_millis(500);

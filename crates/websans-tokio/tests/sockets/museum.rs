@@ -121,8 +121,6 @@ fn session() -> Vec<u8> {
 }
 
 /// The transport ends at every byte of the handshake and of a connection: whoever waits returns, after at most two reads.
-///
-/// Fails when `Incoming::read` or `Link::poll_read` does not tell the machine that a read of nothing is the end.
 #[tokio::test(start_paused = true)]
 async fn rustsec_2024_0336_end_of_the_stream_at_every_state() {
     for at in 0..REQUEST.len() {
@@ -158,8 +156,6 @@ async fn rustsec_2024_0336_end_of_the_stream_at_every_state() {
 }
 
 /// A transport that takes nothing, and says that it has done so, at every byte that there is to write: an error, at once.
-///
-/// Fails when `Link::poll_write` takes a write of nothing for progress.
 #[tokio::test(start_paused = true)]
 async fn shape_write_of_nothing_is_no_progress() {
     for vectored in [false, true] {
@@ -205,8 +201,6 @@ async fn shape_write_of_nothing_is_no_progress() {
 }
 
 /// Receiving that is given up at any poll, and begun anew, loses no message and makes none twice.
-///
-/// Fails when what was received lies in the future and not in the socket (`Incoming` polled once and dropped).
 #[tokio::test(start_paused = true)]
 async fn attack_33_receiving_can_be_dropped_at_every_poll() {
     for size in [1, 3, 100] {
@@ -238,8 +232,6 @@ async fn attack_33_receiving_can_be_dropped_at_every_poll() {
 }
 
 /// A receiver and many senders at once, on several threads: every message is whole, and nobody waits for ever.
-///
-/// Fails when a sender gives up its lock between the parts of a message.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn attack_34_halves_at_once() {
     let (server, mut client) = pipe(1000, quiet());
@@ -305,8 +297,6 @@ impl AsyncWrite for Endless {
 }
 
 /// A transport that knows nothing of turns and always has more: after a bounded number of reads it is another's turn.
-///
-/// Fails when `Link` takes no turns (`Turn::is_over` is always false).
 #[tokio::test]
 async fn attack_36_flood_lets_others_have_their_turn() {
     for frame in [Frame::ping("x"), Frame::pong("x"), Frame::binary(*b"x").unfinished()] {
@@ -355,8 +345,6 @@ fn echo((conn, inbox): &mut (Connection, Inbox), mut bytes: &[u8]) -> Result<usi
 }
 
 /// No message of a megabyte on the wire costs a multiple of the dearest honest one of that size.
-///
-/// Fails when the inflater is given a byte of output at a time.
 #[test]
 fn attack_02_no_message_costs_more_than_an_honest_one() {
     let deflate = Deflate::default();
@@ -385,8 +373,6 @@ fn attack_02_no_message_costs_more_than_an_honest_one() {
 }
 
 /// A connection that compresses and is idle holds next to nothing; with context takeover it holds what the settings say.
-///
-/// Fails when a context is not given back to the pool at the end of a message.
 #[test]
 fn attack_24_memory_of_compression() {
     let mut takeover = Settings::default();
@@ -416,8 +402,6 @@ fn attack_24_memory_of_compression() {
 }
 
 /// The side channel of compression is closed by default: no context outlives a message, and a message can be left alone.
-///
-/// Fails when `Settings::default` agrees to context takeover.
 #[test]
 fn attack_23_no_context_takeover_by_default() {
     let negotiation = Settings::default().negotiation;
@@ -442,8 +426,6 @@ fn attack_23_no_context_takeover_by_default() {
 }
 
 /// Frames that come in the same read as the handshake belong to the connection, and those behind a refused one to nobody.
-///
-/// Fails when `Incoming::refuse` goes on reading requests, or frames.
 #[tokio::test(start_paused = true)]
 async fn shape_frames_behind_a_refusal_are_read_by_nobody() {
     let frames = wire::stream(&[Frame::text("hi"), Frame::close(1000, "")], true);
