@@ -2,6 +2,7 @@
 #![cfg(feature = "rustls")]
 
 mod dropping;
+mod museum;
 mod plain;
 mod proxies;
 mod redirects;

@@ -3,6 +3,7 @@
 mod accepting;
 mod handshakes;
 mod limit;
+mod museum;
 mod shutdown;
 mod support;
 #[cfg(feature = "rustls")]

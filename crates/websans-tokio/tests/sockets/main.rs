@@ -6,6 +6,7 @@ mod accept;
 mod cancel;
 mod compression;
 mod group;
+mod museum;
 mod pressure;
 mod split;
 mod trouble;

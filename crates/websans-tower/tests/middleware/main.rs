@@ -5,6 +5,7 @@ mod closing;
 mod events;
 mod http2;
 mod keepalive;
+mod museum;
 mod origins;
 mod passing;
 mod places;
