@@ -1,4 +1,7 @@
 //! `cargo xtask supply`: what the published crates are made of, and whether they can be built of it.
+//!
+//! Not a step of `cargo xtask test`: it compiles everything three times more and changes with manifests only. It is run
+//! before a release, and when one of them changes.
 
 use core::time::Duration;
 use std::fs;
@@ -51,14 +54,6 @@ pub(crate) fn command(workspace: &Workspace, arguments: &mut lexopt::Parser) -> 
         }
     }
     Ok(())
-}
-
-/// The step of continuous integration. cargo-deny takes longer to build than all the rest takes to run, and what it judges
-/// changes with Cargo.lock only: it is left to the command.
-pub(crate) fn check(workspace: &Workspace) -> Result {
-    powerset(workspace)?;
-    minimal(workspace)?;
-    package(workspace)
 }
 
 fn deny(workspace: &Workspace) -> Result {

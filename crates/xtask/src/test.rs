@@ -9,7 +9,7 @@ use crate::failure::{Failure, Result, fail};
 use crate::workspace::Workspace;
 use crate::{
     browser, conformance, dependencies, fairness, fuzz, hostile, interop, linear, museum, proxies, rfc,
-    schedules, simulate, supply, unsafety, vanish,
+    schedules, simulate, unsafety, vanish,
 };
 
 const HELP: &str = "\
@@ -59,11 +59,6 @@ fn steps() -> Vec<Step> {
         Step::new("tests", "unit, integration and documentation tests", tests),
         Step::new("no-std", "the core runs without the standard library", no_std),
         Step::new("dependencies", "the core and compression depend on what they may", dependencies::check),
-        Step::new(
-            "supply",
-            "every set of features, the lowest versions, and the archives compile",
-            supply::check,
-        ),
         Step::new("unsafe", "unsafe is where it may be", unsafety::check),
         Step::new("rfc", "every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test", rfc::check),
         Step::new("museum", "every known attack has a test", museum::check),
