@@ -23,6 +23,7 @@ mod linear;
 mod museum;
 mod proxies;
 mod rfc;
+mod scoreboard;
 mod simulate;
 mod source;
 mod supply;
@@ -48,6 +49,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   museum        whether every known attack has a test
   proxies       the sample app behind nginx, HAProxy, systemd and beside Node
   rfc           whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test
+  scoreboard    what is promised, in figures, held against its targets
   simulate      many lives of two connections, each out of a seed
   supply        what the published crates are made of
   unsafe        how often the source says unsafe
@@ -161,6 +163,7 @@ fn run() -> Result {
         "autobahn" => return autobahn::command(&workspace, &mut arguments),
         "bench" => return bench::command(&workspace, &mut arguments),
         "supply" => return supply::command(&workspace, &mut arguments),
+        "scoreboard" => return scoreboard::command(&workspace, &mut arguments),
         "simulate" => return simulate::command(&workspace, &mut arguments),
         _ => {}
     }
