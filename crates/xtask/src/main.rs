@@ -20,6 +20,7 @@ mod fairness;
 mod interop;
 mod ledger;
 mod linear;
+mod miri;
 mod museum;
 mod proxies;
 mod rfc;
@@ -46,6 +47,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   fairness      a thousand quiet clients beside one that floods
   interop       exchanges with WebSocket implementations of other languages
   linear        whether instruction counts grow in step with input
+  miri          the core where words are of 32 bits, and big-endian
   museum        whether every known attack has a test
   proxies       the sample app behind nginx, HAProxy, systemd and beside Node
   rfc           whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test
@@ -99,6 +101,12 @@ const PLAIN: &[Plain] = &[
         about: "Count the instructions of programs under callgrind, for an input and one 16 times as large,\n\
                 and fail if the second takes more than 16.5 times as many as the first.",
         run: linear::check,
+    },
+    Plain {
+        name: "miri",
+        about: "Run tests of the core under Miri, as on a machine of 32 bits and as on one that is big-endian.\n\n\
+                Needs nightly Rust with Miri: rustup toolchain install nightly --component miri,rust-src.",
+        run: miri::check,
     },
     Plain {
         name: "museum",

@@ -26,7 +26,7 @@ Usage: cargo xtask scoreboard [--markdown] [--fresh [WHAT...]]
 
   --fresh     measure anew what tests and cargo xtask linear measure, some minutes, and write it into LEDGER.md;
               with WHATs, only by commands that contain one of them: memory, utf8, linear
-              (interop, which needs npm and PyPI, only if it is named)
+              (interop, which needs npm and PyPI, and miri, which needs nightly Rust, only if they are named)
   --markdown  as a table in Markdown
 
 Fails if a figure misses its target. What has not been measured is told and is no failure, unless it was to be now.

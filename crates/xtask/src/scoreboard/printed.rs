@@ -92,6 +92,14 @@ const RUNS: &[Run] = &[
         only_named: false,
     },
     Run {
+        program: Program::Xtask("miri"),
+        prints: &[
+            ("tests of the core under Miri, 32 bits", ""),
+            ("tests of the core under Miri, big-endian", ""),
+        ],
+        only_named: true,
+    },
+    Run {
         program: Program::Xtask("interop"),
         prints: &[
             ("implementations of others", ""),
@@ -108,6 +116,15 @@ pub(super) fn command(name: &str) -> Option<String> {
         let (_, test) = run.prints.iter().find(|(printed, _)| *printed == name)?;
         Some(run.program.shown(test))
     })
+}
+
+/// The word without which the figure is not measured, if there is one.
+pub(super) fn only_by(name: &str) -> &'static str {
+    let is_printed = |run: &&Run| run.only_named && run.prints.iter().any(|(printed, _)| *printed == name);
+    match RUNS.iter().find(is_printed).map(|run| &run.program) {
+        Some(Program::Xtask(name)) => name,
+        _ => "",
+    }
 }
 
 impl Program {
@@ -260,6 +277,7 @@ mod tests {
         );
         assert_eq!(command("slopes").unwrap(), "cargo xtask linear");
         assert_eq!(command("anything else"), None);
+        assert_eq!((only_by("exchanges with others"), only_by("slopes")), ("interop", ""));
         let workspace = Workspace::locate().unwrap();
         let run = &RUNS[0];
         let command = run.program.command(&workspace, run.prints).unwrap();
