@@ -104,7 +104,7 @@ const PLAIN: &[Plain] = &[
     },
     Plain {
         name: "miri",
-        about: "Run tests of the core under Miri, as on a machine of 32 bits and as on one that is big-endian.\n\n\
+        about: "Run the core's unit tests under Miri, as on a machine of 32 bits and as on one that is big-endian.\n\n\
                 Needs nightly Rust with Miri: rustup toolchain install nightly --component miri,rust-src.",
         run: miri::check,
     },

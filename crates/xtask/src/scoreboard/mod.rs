@@ -172,7 +172,8 @@ mod tests {
         let measure = named(name);
         let old = ledger::Row { measure: name.into(), ..row("0 bytes") };
         let mut missing = BTreeMap::from([(name, Failure::new("the test printed nothing"))]);
-        let mut state = || judged(measure, reading(&workspace, measure, &[old.clone()], &mut missing));
+        let mut state =
+            || judged(measure, reading(&workspace, measure, core::slice::from_ref(&old), &mut missing));
         assert!(matches!(state(), State::Failed(_)));
         assert!(matches!(state(), State::Met(_)));
     }

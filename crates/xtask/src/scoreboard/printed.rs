@@ -94,8 +94,8 @@ const RUNS: &[Run] = &[
     Run {
         program: Program::Xtask("miri"),
         prints: &[
-            ("tests of the core under Miri, 32 bits", ""),
-            ("tests of the core under Miri, big-endian", ""),
+            ("unit tests of the core under Miri, 32 bits", ""),
+            ("unit tests of the core under Miri, big-endian", ""),
         ],
         only_named: true,
     },
@@ -257,7 +257,8 @@ mod tests {
             _ => None,
         });
         let mut read: Vec<&str> = measures.collect();
-        (printed.sort_unstable(), read.sort_unstable());
+        printed.sort_unstable();
+        read.sort_unstable();
         assert_eq!(printed, read);
     }
 
