@@ -121,6 +121,11 @@ fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
     }
     let [passed, failed, impossible] = counts;
     println!("{tables}\n{passed} passed, {failed} failed, {impossible} are not possible with the peer");
+    let mut names: Vec<String> = peers.iter().map(|peer| peer.implementation.to_string()).collect();
+    names.dedup();
+    println!("measure implementations of others: {} implementations", names.len());
+    println!("measure exchanges with others: {passed} exchanges");
+    println!("measure exchanges with others that failed: {failed} exchanges");
     if passed + failed == 0 {
         return Err("nothing was tried".into());
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
 use bytes::Buf;
@@ -89,6 +90,7 @@ fn a_bomb_takes_the_limit_and_64_kib() {
     let zeros = bombs::zeros(10 << 20);
     assert!(zeros.len() < 11_000, "{}", zeros.len());
     let padded = [[0, 0, 0, 0xff, 0xff].repeat(1000), zeros.clone()].concat();
+    let mut peak = 0;
     for client in [false, true] {
         for settings in [Settings::default(), with_takeover()] {
             for (payload, cut) in [(&zeros, usize::MAX), (&zeros, 1000), (&zeros, 1), (&padded, usize::MAX)] {
@@ -106,10 +108,32 @@ fn a_bomb_takes_the_limit_and_64_kib() {
                     assert_eq!(conn.stats().messages_received, 1);
                     assert_eq!(conn.outcome().unwrap().cause, Cause::Protocol(ProtocolError::MessageTooBig));
                     assert_eq!(close_code(&drain(&mut conn), client), 1009);
+                    peak = peak.max(info.bytes_max);
                 }
             }
         }
     }
+    println!("measure heap of a decompression bomb: {peak} bytes");
+}
+
+/// It is refused when the limit is met, not when all of it has been inflated.
+#[test]
+fn a_bomb_is_refused_in_no_time() {
+    let mut config = Config::default();
+    config.max_message = 64 << 10;
+    let config = Arc::new(config);
+    let deflate = Deflate::default();
+    let bytes = wire::stream(&bombs::frames(&bombs::zeros(10 << 20), usize::MAX, true), true);
+    // The least of many: what else runs on the machine makes it longer, and nothing makes it shorter.
+    let times = (0..50).map(|_| {
+        let (mut conn, mut inbox) = open(false, &config, &deflate);
+        let began = Instant::now();
+        assert_eq!(feed(&mut conn, &mut inbox, &bytes, false), Err(ProtocolError::MessageTooBig));
+        began.elapsed()
+    });
+    let took = times.min().unwrap();
+    assert!(took < Duration::from_millis(5), "{took:?}");
+    println!("measure time to refuse a decompression bomb: {} µs", took.as_micros());
 }
 
 /// What is within the limit is no bomb, however small it was.

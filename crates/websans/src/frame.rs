@@ -167,7 +167,10 @@ impl Header {
             }
         };
         let Some(key) = self.mask else { return at };
-        out[at..at + 4].copy_from_slice(&key); // 10 + 4 at most
+        // There is room for 10 + 4, so that this is no branch.
+        if let Some(room) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+            *room = key;
+        }
         at + 4
     }
 }

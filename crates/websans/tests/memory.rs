@@ -59,6 +59,7 @@ fn bounded(info: AllocationInfo, most: u64, what: &str) {
 /// Ten million Pings, and a peer that reads nothing: one Pong waits at the most, and it is the newest's.
 #[test]
 fn ping_flood_against_a_blocked_writer() {
+    let (mut pinged, mut most, mut waiting) = (u64::MAX, 0, 0);
     for end in BOTH {
         let mut pings = plain(end, FIN | PING, b"flood").repeat(10_000);
         let mut conn = end.open(quiet()).0;
@@ -73,10 +74,17 @@ fn ping_flood_against_a_blocked_writer() {
         bounded(info, 256, "flood");
         receive(&mut conn, &end.incoming(FIN | PING, b"newest"));
         let newest = end.outgoing(FIN | PONG, b"newest");
-        assert_eq!(conn.outbox().len(), before + newest.len());
+        let added = conn.outbox().len() - before;
+        assert_eq!(added, newest.len());
         assert!(drain(&mut conn).ends_with(&newest));
         assert_eq!(conn.stats().frames_received, 10_000_001);
+        pinged = pinged.min(conn.stats().frames_received - 1);
+        most = most.max(info.bytes_max);
+        waiting = waiting.max(added.div_ceil(newest.len()));
     }
+    println!("measure Pings of a flood: {pinged} Pings");
+    println!("measure heap that a Ping flood adds: {most} bytes");
+    println!("measure Pongs that wait after a Ping flood: {waiting} Pongs");
 }
 
 /// The same when nothing but Pongs waits, when one of them is cut by the transport, and with the largest of them.
@@ -160,6 +168,7 @@ fn control_frames_in_pieces() {
 /// Fourteen bytes cost a peer nothing, so they must cost next to nothing here.
 #[test]
 fn declared_lengths_cost_nothing() {
+    let mut most = 0;
     for end in BOTH {
         let config = quiet_shared();
         let head = header(FIN | BINARY, end.incoming_key(), config.max_message);
@@ -188,7 +197,9 @@ fn declared_lengths_cost_nothing() {
             }
         });
         bounded(many, 10_000 * (4 * KIB - own), "many connections");
+        most = most.max(own + one.bytes_max).max(own + many.bytes_max.div_ceil(10_000));
     }
+    println!("measure connection with a declared length: {most} bytes");
 }
 
 /// Also when the frame declares a terabyte and the limit allows it.
@@ -216,6 +227,7 @@ fn declared_lengths_cost_nothing_without_limits() {
 /// A connection that has nothing to do owns no storage beyond its own few bytes.
 #[test]
 fn no_heap_while_idle() {
+    let mut most = 0;
     for end in BOTH {
         let config = quiet_shared();
         let mut kept = None;
@@ -242,6 +254,7 @@ fn no_heap_while_idle() {
         // A client has its key source, in a box that is thin for the sake of servers, which have none.
         let keys = if end == End::Client { (16, 1) } else { (0, 0) };
         assert_eq!((info.bytes_current, info.count_current), keys, "{end:?}");
+        most = most.max(info.bytes_current);
         drop(kept);
         let mut fresh = None;
         let info = measure(|| fresh = Some(open(end, &config)));
@@ -253,6 +266,8 @@ fn no_heap_while_idle() {
     }
     // The numbers that the documentation gives.
     assert!(size_of::<Connection>() <= 248 && size_of::<Inbox>() <= 152);
+    println!("measure size of a connection: {} bytes", size_of::<Connection>() + size_of::<Inbox>());
+    println!("measure heap of an idle connection: {most} bytes");
     assert_eq!(size_of::<Option<websans::Timestamp>>(), 8);
 }
 
@@ -354,6 +369,7 @@ fn a_stream_in_bounded_memory() {
 /// An application that sends to a peer that does not read is refused in time.
 #[test]
 fn a_peer_that_does_not_read() {
+    let mut most = 0;
     for end in BOTH {
         for len in [0, 1, 100, 5000, 20_000] {
             for shared in [false, true] {
@@ -383,6 +399,7 @@ fn a_peer_that_does_not_read() {
                 // A `Vec` that doubles, while it does.
                 bounded(info, 3 * limit + 4 * KIB, &format!("{end:?}, {len}, {shared}"));
                 assert!(info.bytes_current <= 2 * limit as i64 + 4096);
+                most = most.max(info.bytes_current - limit as i64);
                 // Emptied, it keeps a little for the next message.
                 write_out(&mut conn);
                 let (mut fresh, _) = end.open(quiet());
@@ -392,6 +409,7 @@ fn a_peer_that_does_not_read() {
             }
         }
     }
+    println!("measure heap beyond max_outbox for a slow reader: {most} bytes");
 }
 
 /// A peer that reads just a little now and then does not make the outbox grow either.

@@ -74,12 +74,16 @@ fn every_split_of_twenty_bytes_is_the_same() {
     let config = Config::default();
     let [whole, next] = [Way::Receive, Way::Next]
         .map(|way| listen(way, endpoint(false, &config, Negotiated::default()), [&bytes[..]]));
+    let mut splits = 0;
     for cuts in 0..1 << 19 {
         let (way, wanted) = if cuts % 2 == 0 { (Way::Receive, &whole) } else { (Way::Next, &next) };
         let heard = listen(way, endpoint(false, &config, Negotiated::default()), cut(&bytes, cuts));
         assert_eq!((&heard.events, heard.end), (&wanted.events, wanted.end), "{way:?} cut by {cuts:b}");
         assert_eq!(heard.outcome, wanted.outcome);
+        splits += 1;
     }
+    assert_eq!(splits, 1 << (bytes.len() - 1));
+    println!("measure splits of one session: {splits} splits");
 }
 
 proptest! {

@@ -342,18 +342,23 @@ fn waking_judges_nothing() {
 
 #[test]
 fn a_writer_that_stalls_is_given_up() {
+    let mut longest = Duration::ZERO;
     for end in BOTH {
         let mut conn = end.open(quiet()).0;
         let sent_at = START + secs(100);
         conn.tick(sent_at);
         conn.send("waiting").unwrap();
-        tick_at(&mut conn, sent_at + secs(30));
+        let given_up = conn.deadline().unwrap();
+        assert_eq!(given_up, sent_at + secs(30));
+        tick_at(&mut conn, given_up);
         assert_eq!((conn.state(), conn.hangup()), (State::Closed, Hangup::Drop), "30 s after it was sent");
+        longest = longest.max(given_up.since(sent_at));
         let outcome = conn.outcome().unwrap();
         assert_eq!((outcome.cause, outcome.initiator), (Cause::WriteStall, Initiator::Local));
         let expected = [end.outgoing(FIN | TEXT, b"waiting"), end.outgoing_close(1011, "peer does not read")];
         assert_eq!(drain(&mut conn), expected.concat());
     }
+    println!("measure time until a writer that stalls is given up: {} ms", longest.as_millis());
 }
 
 /// However often there is a wake-up in between.

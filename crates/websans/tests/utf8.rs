@@ -121,6 +121,7 @@ fn all_leads_of_four_with_every_second_byte() {
 /// Whatever three bytes that are right came last, every next byte is judged as `std` judges it.
 #[test]
 fn every_state_that_matters_judges_every_byte() {
+    let mut judged = 0;
     for state in MATTER.iter().flat_map(|&a| MATTER.iter().flat_map(move |&b| MATTER.map(|c| [a, b, c]))) {
         let mut check = Utf8::new();
         if check.push(&state).is_err() {
@@ -136,24 +137,34 @@ fn every_state_that_matters_judges_every_byte() {
             };
             let [a, b, c] = state;
             assert_eq!(said, std_says(&[a, b, c, byte]), "{state:02x?} then {byte:02x}");
+            judged += 1;
         }
     }
+    assert!(judged >= 9 * 256, "{judged}: there are nine states");
+    println!("measure bytes judged behind every state: {judged} bytes");
 }
 
 #[test]
 #[ignore = "4.3 thousand million strings: minutes, and only when optimized"]
 fn all_strings_of_four_bytes() {
-    thread::scope(|scope| {
-        for quarter in 0..4u32 {
-            scope.spawn(move || {
+    let judged = thread::scope(|scope| {
+        let quarter = |quarter: u32| {
+            move || {
+                let mut judged = 0_u64;
                 for n in quarter << 30..=(quarter << 30) + ((1 << 30) - 1) {
                     let bytes = n.to_be_bytes();
                     assert_eq!(check_says([&bytes[..]]), std_says(&bytes), "{bytes:02x?}");
                     assert_eq!(check_says([&bytes[..3], &bytes[3..]]), std_says(&bytes), "{bytes:02x?} cut");
+                    judged += 1;
                 }
-            });
-        }
+                judged
+            }
+        };
+        let quarters = [0, 1, 2, 3].map(|n| scope.spawn(quarter(n)));
+        quarters.map(|quarter| quarter.join().unwrap()).iter().sum::<u64>()
     });
+    assert_eq!(judged, 1 << 32);
+    println!("measure strings of four bytes: {judged} strings");
 }
 
 /// Long strings, right and damaged, whole and in pieces of every size.

@@ -37,9 +37,19 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
     expect(workspace, DEFLATE, "every feature", &["--all-features"], DEFLATE_NEEDS)
 }
 
-fn expect(workspace: &Workspace, package: &str, what: &str, arguments: &[&str], expected: &[&str]) -> Result {
+/// How many packages the core needs, without any feature.
+pub(crate) fn of_core(workspace: &Workspace) -> Result<usize> {
+    let tree = tree(workspace, CORE, &["--no-default-features"])?;
+    Ok(packages(&tree).iter().filter(|name| **name != CORE).count())
+}
+
+fn tree(workspace: &Workspace, package: &str, arguments: &[&str]) -> Result<String> {
     let tree = ["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--target", "all"];
-    let output = child::output("cargo tree", workspace.cargo(tree).args(arguments))?;
+    child::output("cargo tree", workspace.cargo(tree).args(arguments))
+}
+
+fn expect(workspace: &Workspace, package: &str, what: &str, arguments: &[&str], expected: &[&str]) -> Result {
+    let output = tree(workspace, package, arguments)?;
     let found = packages(&output);
     let expected: BTreeSet<&str> = expected.iter().copied().chain([package]).collect();
     println!("{package}, {what}: {}", list(&found));

@@ -101,7 +101,7 @@ const SLOPES: &[Slope] = &[
 /// Measures every slope and fails on those that are too steep.
 pub(crate) fn check(workspace: &Workspace) -> Result {
     debian::ensure("valgrind", &["valgrind"])?;
-    let mut steep = 0;
+    let (mut steep, mut steepest) = (0, 0_f64);
     for slope in SLOPES {
         let program = workspace.build(slope.package, Target::Example, slope.example)?;
         let large = slope.small * FACTOR;
@@ -114,6 +114,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
         }
         let ratio = ratio(few, many);
         steep += usize::from(ratio > BOUND);
+        steepest = steepest.max(ratio);
         println!("{}", slope.what);
         println!("    start of the program {start:>12} instructions");
         for (size, count) in [(slope.small, few), (large, many)] {
@@ -121,6 +122,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
         }
         println!("    ratio {ratio:.2}, at most {BOUND} is linear");
     }
+    println!("measure slopes: {} slopes", SLOPES.len());
+    println!("measure steepest slope: {steepest:.2} times");
     if steep > 0 {
         fail!("{steep} of {} slopes are steeper than linear", SLOPES.len());
     }

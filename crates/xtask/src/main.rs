@@ -23,10 +23,12 @@ mod hostile;
 mod interop;
 mod ledger;
 mod linear;
+mod miri;
 mod museum;
 mod proxies;
 mod rfc;
 mod schedules;
+mod scoreboard;
 mod simulate;
 mod source;
 mod supply;
@@ -52,9 +54,11 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   fuzz          the fuzz targets, for some time each
   interop       exchanges with WebSocket implementations of other languages
   linear        whether instruction counts grow in step with input
+  miri          the core where words are of 32 bits, and big-endian
   museum        whether every known attack has a test
   proxies       the sample app behind nginx, HAProxy, systemd and beside Node
   rfc           whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test
+  scoreboard    what is promised, in figures, held against its targets
   simulate      many lives of two connections, each out of a seed
   supply        what the published crates are made of
   schedules     the split halves of the adapters under many schedules
@@ -105,6 +109,12 @@ const PLAIN: &[Plain] = &[
         about: "Count the instructions of programs under callgrind, for an input and one 16 times as large,\n\
                 and fail if the second takes more than 16.5 times as many as the first.",
         run: linear::check,
+    },
+    Plain {
+        name: "miri",
+        about: "Run the core's unit tests under Miri, as on a machine of 32 bits and as on one that is big-endian.\n\n\
+                Needs nightly Rust with Miri: rustup toolchain install nightly --component miri,rust-src.",
+        run: miri::check,
     },
     Plain {
         name: "museum",
@@ -169,6 +179,7 @@ fn run() -> Result {
         "autobahn" => return autobahn::command(&workspace, &mut arguments),
         "bench" => return bench::command(&workspace, &mut arguments),
         "supply" => return supply::command(&workspace, &mut arguments),
+        "scoreboard" => return scoreboard::command(&workspace, &mut arguments),
         "simulate" => return simulate::command(&workspace, &mut arguments),
         "hostile" => return hostile::command(&workspace, &mut arguments),
         "schedules" => return schedules::command(&workspace, &mut arguments),

@@ -30,27 +30,54 @@ struct Exhibit {
     tests: Vec<String>,
 }
 
-/// Holds the table against the tests.
-pub(crate) fn check(workspace: &Workspace) -> Result {
+/// The rows of all tables, and the tests that are named after them.
+struct Found {
+    exhibits: Vec<Exhibit>,
+    /// How many tests are named after an id.
+    tested: BTreeMap<String, usize>,
+    /// Where there is a test that is named after no row.
+    wrong: Vec<String>,
+}
+
+fn find(workspace: &Workspace) -> Result<Found> {
     let path = workspace.path(TABLE);
     let text = fs::read_to_string(&path).doing(|| format!("cannot read {}", path.display()))?;
     let exhibits = parse(&text)?;
     let ids: BTreeSet<&str> = exhibits.iter().flat_map(|exhibit| &exhibit.ids).map(String::as_str).collect();
 
-    let mut tested: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut wrong = 0;
+    let mut tested: BTreeMap<String, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
     for (path, text) in source::of_crates(&workspace.path("crates"))? {
         for test in source::tests(&source::tokens(&text)) {
             match after(test.text, &ids) {
-                Some(id) => *tested.entry(id).or_default() += 1,
+                Some(id) => *tested.entry(id.into()).or_default() += 1,
                 None if is_id(test.text) => {
-                    println!("{}:{}: {} is named after no row", path.display(), test.line, test.text);
-                    wrong += 1;
+                    wrong.push(format!(
+                        "{}:{}: {} is named after no row",
+                        path.display(),
+                        test.line,
+                        test.text
+                    ));
                 }
                 None => {}
             }
         }
     }
+    Ok(Found { exhibits, tested, wrong })
+}
+
+/// How many rows that apply have all their tests, and how many apply.
+pub(crate) fn tested(workspace: &Workspace) -> Result<(usize, usize)> {
+    let Found { exhibits, tested, .. } = find(workspace)?;
+    let missing: BTreeSet<usize> = untested(&exhibits, &tested).into_iter().map(|(line, _)| line).collect();
+    let apply = exhibits.iter().filter(|exhibit| !exhibit.tests.is_empty()).count();
+    Ok((apply - missing.len(), apply))
+}
+
+/// Holds the table against the tests.
+pub(crate) fn check(workspace: &Workspace) -> Result {
+    let Found { exhibits, tested, wrong } = find(workspace)?;
+    wrong.iter().for_each(|line| println!("{line}"));
 
     let missing = untested(&exhibits, &tested);
     for (line, id) in &missing {
@@ -60,8 +87,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
         println!("{room}: {}", totals(&exhibits, &tested, |exhibit| exhibit.room == room));
     }
     println!("all: {}", totals(&exhibits, &tested, |_| true));
-    if wrong > 0 {
-        fail!("{wrong} tests are named after attacks that are not in {TABLE}");
+    if !wrong.is_empty() {
+        fail!("{} tests are named after attacks that are not in {TABLE}", wrong.len());
     }
     if !missing.is_empty() {
         fail!("{} tests are missing", missing.len());
@@ -77,7 +104,11 @@ fn rooms(exhibits: &[Exhibit]) -> Vec<&str> {
 }
 
 /// How many of the chosen rows there are, and how they fare.
-fn totals(exhibits: &[Exhibit], tested: &BTreeMap<&str, usize>, chosen: impl Fn(&Exhibit) -> bool) -> String {
+fn totals(
+    exhibits: &[Exhibit],
+    tested: &BTreeMap<String, usize>,
+    chosen: impl Fn(&Exhibit) -> bool,
+) -> String {
     let (mut rows, mut ids, mut without) = (0, 0, 0);
     let mut named = BTreeSet::new();
     for exhibit in exhibits.iter().filter(|exhibit| chosen(exhibit)) {
@@ -90,10 +121,10 @@ fn totals(exhibits: &[Exhibit], tested: &BTreeMap<&str, usize>, chosen: impl Fn(
     format!("{rows} rows with {ids} ids, {tests} tests, {without} rows that do not apply")
 }
 
-fn untested<'e>(exhibits: &'e [Exhibit], tested: &BTreeMap<&str, usize>) -> Vec<(usize, &'e str)> {
+fn untested<'e>(exhibits: &'e [Exhibit], tested: &BTreeMap<String, usize>) -> Vec<(usize, &'e str)> {
     let wanted =
         exhibits.iter().flat_map(|exhibit| exhibit.tests.iter().map(|id| (exhibit.line, id.as_str())));
-    wanted.filter(|(_, id)| !tested.contains_key(id)).collect()
+    wanted.filter(|(_, id)| !tested.contains_key(*id)).collect()
 }
 
 /// The rows of the tables in `text`.
@@ -239,7 +270,7 @@ mod tests {
     #[test]
     fn rows_without_tests_are_told() {
         let exhibits = parse(GOOD).unwrap();
-        let tested = BTreeMap::from([("cve_2020_27813", 2)]);
+        let tested = BTreeMap::from([("cve_2020_27813".to_owned(), 2)]);
         assert_eq!(
             untested(&exhibits, &tested),
             [(10, "shape_quadratic_drain"), (14, "shape_quadratic_drain")]
@@ -250,7 +281,9 @@ mod tests {
         );
         let of = |room| totals(&exhibits, &tested, |exhibit| exhibit.room == room);
         assert_eq!(of("Floods"), "2 rows with 2 ids, 0 tests, 1 rows that do not apply");
-        let tested = BTreeMap::from([("cve_2020_27813", 2), ("shape_quadratic_drain", 1)]);
+        let tested = [("cve_2020_27813", 2), ("shape_quadratic_drain", 1)]
+            .map(|(id, tests)| (id.to_owned(), tests))
+            .into();
         assert!(untested(&exhibits, &tested).is_empty());
     }
 }

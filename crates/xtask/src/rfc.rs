@@ -38,8 +38,16 @@ struct Test {
     line: usize,
 }
 
-/// Holds the tables against the tests.
-pub(crate) fn check(workspace: &Workspace) -> Result {
+/// The rows of all tables, and the tests that are named after them.
+struct Found {
+    requirements: BTreeMap<u32, Requirement>,
+    /// How many tests a row has.
+    tested: BTreeMap<u32, usize>,
+    /// Where there is a test that is named after no row.
+    wrong: Vec<String>,
+}
+
+fn find(workspace: &Workspace) -> Result<Found> {
     let mut requirements = BTreeMap::new();
     for table in TABLES {
         let path = workspace.path(table);
@@ -48,18 +56,29 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
     }
 
     let mut tested: BTreeMap<u32, usize> = BTreeMap::new();
-    let mut wrong = 0;
+    let mut wrong = Vec::new();
     for (path, text) in source::of_crates(&workspace.path("crates"))? {
         for test in tests(&source::tokens(&text)) {
             if requirements.contains_key(&test.row) && test.name == named(test.row, &test.name) {
                 *tested.entry(test.row).or_default() += 1;
             } else {
-                println!("{}:{}: {} is named after no row", path.display(), test.line, test.name);
-                wrong += 1;
+                wrong.push(format!("{}:{}: {} is named after no row", path.display(), test.line, test.name));
             }
         }
     }
+    Ok(Found { requirements, tested, wrong })
+}
 
+/// How many rows have a test, and how many there are.
+pub(crate) fn tested(workspace: &Workspace) -> Result<(usize, usize)> {
+    let Found { requirements, tested, .. } = find(workspace)?;
+    Ok((tested.len(), requirements.len()))
+}
+
+/// Holds the tables against the tests.
+pub(crate) fn check(workspace: &Workspace) -> Result {
+    let Found { requirements, tested, wrong } = find(workspace)?;
+    wrong.iter().for_each(|line| println!("{line}"));
     let missing = untested(&requirements, &tested.keys().copied().collect());
     for (row, requirement) in &missing {
         let Requirement { table, section, who, text, pending } = requirement;
@@ -73,8 +92,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
         println!("{table}: {}", totals(&requirements, &tested, |requirement| requirement.table == table));
     }
     println!("all: {}", totals(&requirements, &tested, |_| true));
-    if wrong > 0 {
-        fail!("{wrong} tests are named after rows that no table has");
+    if !wrong.is_empty() {
+        fail!("{} tests are named after rows that no table has", wrong.len());
     }
     if !stale.is_empty() {
         fail!("marked as pending though tested: row {}", stale.join(", "));

@@ -8,17 +8,20 @@ use std::fs;
 
 use crate::child;
 use crate::failure::{Doing, Result, fail};
+use crate::ledger;
 use crate::workspace::Workspace;
 
 const HELP: &str = "\
 Check what the published crates are made of.
 
-Usage: cargo xtask supply [--list] [PART...]
+Usage: cargo xtask supply [--list] [--ledger] [PART...]
 
   deny      licences, sources, bans and duplicates, by cargo-deny and deny.toml (installed if it is missing)
   powerset  every combination of each crate's features compiles
   minimal   all crates compile with the lowest versions that their manifests allow
   package   what would be published builds from its own archive
+
+  --ledger  write into LEDGER.md how many parts passed
 
 Without PARTs, all of them. Known weaknesses of dependencies are looked up by `cargo deny check advisories`, which fetches the
 database of rustsec.org.
@@ -33,13 +36,14 @@ const LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// Runs the command with the rest of the command line.
 pub(crate) fn command(workspace: &Workspace, arguments: &mut lexopt::Parser) -> Result {
-    let mut chosen = Vec::new();
+    let (mut chosen, mut ledger, mut passed) = (Vec::new(), false, 0);
     while let Some(argument) = arguments.next()? {
         match argument {
             lexopt::Arg::Long("help" | "list") | lexopt::Arg::Short('h') => {
                 print!("{HELP}");
                 return Ok(());
             }
+            lexopt::Arg::Long("ledger") => ledger = true,
             lexopt::Arg::Value(name) => chosen.push(name.to_string_lossy().into_owned()),
             other => return Err(other.unexpected().into()),
         }
@@ -51,7 +55,11 @@ pub(crate) fn command(workspace: &Workspace, arguments: &mut lexopt::Parser) -> 
         if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
             println!("\n--- {name}");
             run(workspace)?;
+            passed += 1;
         }
+    }
+    if ledger {
+        ledger::note(workspace, "supply", &format!("{passed} checks"), "cargo xtask supply")?;
     }
     Ok(())
 }

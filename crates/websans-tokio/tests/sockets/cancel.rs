@@ -1,5 +1,6 @@
 //! Cancel safety: every future is dropped at every poll and asked for again, and what goes over the wire is the same.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -13,6 +14,11 @@ use websans_tokio::{CloseCode, Config, Error, Kind, Message, Negotiated, Outcome
 
 use crate::support::{agreed, keys};
 
+thread_local! {
+    /// How many futures were dropped before they were ready. Each test has a thread of its own.
+    static DROPPED: Cell<u64> = const { Cell::new(0) };
+}
+
 /// Awaits a future, or polls a new one each time. One that was dropped wakes nobody, so that is done here.
 macro_rules! go {
     ($stubborn:expr, $future:expr) => {
@@ -20,6 +26,7 @@ macro_rules! go {
             poll_fn(|cx| {
                 let polled = pin!($future).poll(cx);
                 if polled.is_pending() {
+                    DROPPED.with(|dropped| dropped.set(dropped.get() + 1));
                     cx.waker().wake_by_ref();
                 }
                 polled
@@ -198,6 +205,9 @@ async fn every_future_can_be_dropped_at_every_poll() {
     for size in PIPES {
         drop_everything(size, None).await;
     }
+    let dropped = DROPPED.get();
+    assert!(dropped >= 1_000_000, "{dropped}");
+    println!("measure futures dropped: {dropped} futures");
 }
 
 /// The compressor is given everything once, in the same pieces.
