@@ -33,6 +33,18 @@ impl Compressor {
     ) -> Self {
         Self { shared, bits, takeover, context: None, _reserved: reserved }
     }
+
+    /// A context for a message whose first part ends with `flush`.
+    fn begin(&self, flush: Flush) -> Box<Compress> {
+        // One that has been reset still has in its window what others sent. At a flush, the last bytes are hashed together
+        // with what lies behind them, and how much the rest shrinks tells whether that was the same. Behind the end of a
+        // whole message nothing comes that could tell.
+        if flush == Flush::End && !self.takeover {
+            self.shared.take_compress(self.bits)
+        } else {
+            self.shared.new_compress(self.bits)
+        }
+    }
 }
 
 impl Encode for Compressor {
@@ -41,7 +53,7 @@ impl Encode for Compressor {
     }
 
     fn encode(&mut self, payload: &[u8], flush: Flush, out: &mut Vec<u8>) {
-        let mut context = self.context.take().unwrap_or_else(|| self.shared.take_compress(self.bits));
+        let mut context = self.context.take().unwrap_or_else(|| self.begin(flush));
         let start = out.len();
         let how = match flush {
             Flush::None => DeflateFlush::NoFlush,

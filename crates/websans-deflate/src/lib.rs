@@ -25,8 +25,9 @@
 //! # What it costs
 //!
 //! Without context takeover, the default, each message is compressed by itself. What that takes is borrowed from a pool
-//! for as long as one message is under way, from its first part to its last, and an idle connection has nothing of it. With
-//! takeover a connection keeps what it has seen: messages that resemble those before shrink to a fraction, for
+//! for as long as one message is under way, from its first part to its last, and an idle connection has nothing of it. (What
+//! compresses a message that is sent in parts is made for it: in one that others have used, the length of a part could tell
+//! of their messages.) With takeover a connection keeps what it has seen: messages that resemble those before shrink to a fraction, for
 //! [`Settings::send_memory`] and [`RECEIVE_MEMORY`] bytes a connection, which [`websans::Stats`] tells.
 //!
 //! # What peers can do with it

@@ -150,12 +150,17 @@ impl Proposal for Negotiation {
 }
 
 impl Shared {
-    /// A compressor that has compressed nothing yet.
+    /// A compressor for one whole message.
     pub(crate) fn take_compress(&self, bits: u8) -> Box<Compress> {
         if let Some(mut context) = self.compress_pool(bits).and_then(Pool::take) {
             context.reset();
             return context;
         }
+        self.new_compress(bits)
+    }
+
+    /// A compressor that nobody has used.
+    pub(crate) fn new_compress(&self, bits: u8) -> Box<Compress> {
         let mut config = DeflateConfig::new(i32::from(self.settings.level()));
         config.window_bits = -i32::from(bits); // negative: without zlib's header
         config.mem_level = i32::from(self.settings.memory_level());

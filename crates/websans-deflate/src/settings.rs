@@ -35,7 +35,8 @@ pub struct Settings {
     /// for one more, it is offered, and granted, no takeover either way: by default from the 622nd connection on. What a
     /// message under way takes, without takeover, does not count.
     pub context_budget: usize,
-    /// Contexts without takeover that are kept for the next message, of each kind and window. Default 16. There are never
+    /// Contexts without takeover that are kept for the next message, of each kind and window; a message that is sent in
+    /// parts takes a new one to compress. Default 16. There are never
     /// more than messages were under way at once: the number of threads, unless peers send and take them in parts.
     pub pool: usize,
 }

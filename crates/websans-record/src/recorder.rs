@@ -321,9 +321,11 @@ impl<W: Write> Recorder<W> {
         if !self.settle() {
             return call(&mut self.conn, payload);
         }
-        // A client masks what nobody else holds where it lies.
+        // A client masks what nobody else holds where it lies. Nothing can be anybody's, but what is empty only says so if
+        // something was in it once, which the replay does not know.
         let is_client = self.conn.is_client();
-        let shared = payload.as_shared().is_some_and(|bytes| !is_client || bytes.is_unique());
+        let shared =
+            payload.as_shared().is_some_and(|bytes| !is_client || !bytes.is_empty() && bytes.is_unique());
         let flags = said(payload.kind(), payload.compression()) | if shared { flag::SHARED } else { 0 };
         self.tape.begin(tag).byte(flags | more).bytes(payload.as_bytes());
         let sent = call(&mut self.conn, payload);

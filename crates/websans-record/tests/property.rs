@@ -1,12 +1,12 @@
 //! Any sequence of calls is recorded without changing what it does, and replays exactly.
 
-use bytes::Buf;
+use bytes::{Buf, Bytes, BytesMut};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use websans::deflate::Extension;
 use websans::{
-    CloseCode, Config, Connection, Event, Inbox, Keepalive, Negotiated, Payload, Prepared, ProtocolError,
-    Role, Timestamp,
+    CloseCode, Config, Connection, Event, Inbox, Keepalive, Kind, Negotiated, Payload, Prepared,
+    ProtocolError, Role, Timestamp,
 };
 use websans_deflate::{Deflate, Settings};
 use websans_record::{FormatError, Recorder, Recording, Replay, ReplayError, Stop, redact};
@@ -215,6 +215,13 @@ fn replay(file: &[u8]) -> Result<websans_record::Replayed, ReplayError> {
     Replay::new().deflate(deflate()).run(file, |_| {})
 }
 
+/// Up to the first message.
+fn hear_one(conn: &mut Recorder<Vec<u8>>, bytes: &[u8]) {
+    conn.spare_mut()[..bytes.len()].copy_from_slice(bytes);
+    conn.filled(bytes.len());
+    assert_eq!(conn.next(), Ok(true));
+}
+
 fn hear(conn: &mut Recorder<Vec<u8>>, bytes: &[u8]) {
     conn.spare_mut()[..bytes.len()].copy_from_slice(bytes);
     conn.filled(bytes.len());
@@ -336,6 +343,44 @@ fn cut_anywhere_it_says_so_or_ends_sooner() {
                 ),
             }
         }
+    }
+}
+
+/// Some bytes without content have storage that they are the only ones to hold; what a replay makes of them has none.
+#[test]
+fn what_is_empty_replays_whatever_was_in_it_once() {
+    let held = Bytes::from(vec![7; 100]);
+    let empties: [&dyn Fn() -> Bytes; 7] = [
+        &Bytes::new,
+        &|| Bytes::from_static(b""),
+        &|| Bytes::from(Vec::with_capacity(100)),
+        &|| BytesMut::with_capacity(100).freeze(),
+        &|| Bytes::from(vec![7; 100]).split_off(100),
+        &|| held.slice(50..50),
+        &|| {
+            let mut bytes = held.clone();
+            bytes.clear();
+            bytes
+        },
+    ];
+    for (is_client, compressed) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut conn = recorder(is_client, false, compressed, u64::MAX);
+        for empty in empties {
+            for compress in [None, Some(true)] {
+                let payload = || Payload::new(Kind::Binary, empty()).compress(compress);
+                assert_eq!(conn.send(payload()), Ok(()));
+                assert_eq!(conn.send_part(payload(), false), Ok(()));
+                assert_eq!(conn.send_part(payload(), true), Ok(()));
+            }
+        }
+        // What was gathered, and came to nothing.
+        let frame = websans_testkit::wire::Frame::binary("");
+        hear_one(&mut conn, &if is_client { frame } else { frame.masked([9, 8, 7, 6]) }.to_bytes());
+        let taken = conn.take().expect("an empty message");
+        assert_eq!(conn.send(taken), Ok(()));
+        let file = conn.finish();
+        let replayed = replay(&file);
+        assert_eq!(replayed.map(|replayed| replayed.messages), Ok(1), "{is_client} {compressed}");
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod agreeing;
 mod inflating;
+mod reusing;
 #[allow(dead_code, reason = "it is there for the tests of RFC 7692")]
 #[path = "../rfc7692/support.rs"]
 mod support;
