@@ -13,6 +13,7 @@ mod autobahn;
 mod bench;
 mod browser;
 mod child;
+mod coverage;
 mod debian;
 mod dependencies;
 mod failure;
@@ -21,6 +22,7 @@ mod interop;
 mod ledger;
 mod linear;
 mod museum;
+mod mutants;
 mod proxies;
 mod rfc;
 mod simulate;
@@ -41,11 +43,13 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   autobahn      the Autobahn testsuite against an adapter
   bench         what things cost, beside what they cost others
   browser       the sample app in Chromium
+  coverage      which lines of the core no test reaches
   dependencies  what the core crate may depend on
   fairness      a thousand quiet clients beside one that floods
   interop       exchanges with WebSocket implementations of other languages
   linear        whether instruction counts grow in step with input
   museum        whether every known attack has a test
+  mutants       whether tests notice when the core is changed
   proxies       the sample app behind nginx, HAProxy, systemd and beside Node
   rfc           whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test
   simulate      many lives of two connections, each out of a seed
@@ -160,6 +164,8 @@ fn run() -> Result {
         "test" => return test::command(&workspace, &mut arguments),
         "autobahn" => return autobahn::command(&workspace, &mut arguments),
         "bench" => return bench::command(&workspace, &mut arguments),
+        "coverage" => return coverage::command(&workspace, &mut arguments),
+        "mutants" => return mutants::command(&workspace, &mut arguments),
         "supply" => return supply::command(&workspace, &mut arguments),
         "simulate" => return simulate::command(&workspace, &mut arguments),
         _ => {}
