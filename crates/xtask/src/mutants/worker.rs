@@ -62,7 +62,7 @@ impl Worker {
         write(&output.join("previously_caught.txt"), &(others.join("\n") + "\n"))?;
 
         command.arg("--output").arg(&directory);
-        command.args(["--timeout-multiplier", "6", "--minimum-test-timeout", "30"]);
+        command.args(["--timeout-multiplier", "4", "--minimum-test-timeout", "30"]);
         command.args(round.packages.iter().map(|package| format!("--test-package={package}")));
         command.args(round.tests.iter().map(|test| format!("--cargo-arg={test}")));
         command.arg("--cargo-test-arg=--");
