@@ -678,3 +678,22 @@ fn who_only_writes_judges_only_what_it_writes() {
         assert_eq!(conn.outcome().unwrap().cause, Cause::CloseTimeout);
     }
 }
+
+/// The bridge from `std`'s clock: it begins at nothing, goes as that one goes, and tells how long to wait.
+#[test]
+fn the_clock_counts_from_its_creation() {
+    use std::time::Instant;
+    use websans::Clock;
+    let hour = secs(3600);
+    let before = Instant::now();
+    let clock = Clock::default();
+    let made = Instant::now();
+    std::thread::sleep(Duration::from_millis(3));
+    let least = made.elapsed();
+    let now = clock.now().since(Timestamp::from_nanos(0));
+    assert!(least <= now && now <= before.elapsed(), "{least:?} have passed, not {now:?}");
+    let later = clock.now();
+    let left = clock.until(later + hour);
+    assert!(hour.checked_sub(before.elapsed()).unwrap() <= left && left <= hour, "{left:?}");
+    assert_eq!(clock.until(Timestamp::from_nanos(0)), Duration::ZERO);
+}

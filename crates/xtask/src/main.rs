@@ -14,6 +14,7 @@ mod bench;
 mod browser;
 mod child;
 mod conformance;
+mod coverage;
 mod debian;
 mod dependencies;
 mod failure;
@@ -25,6 +26,7 @@ mod ledger;
 mod linear;
 mod miri;
 mod museum;
+mod mutants;
 mod proxies;
 mod rfc;
 mod schedules;
@@ -48,6 +50,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   bench         what things cost, beside what they cost others
   browser       the sample app in Chromium
   conformance   the scenario files of websans-testkit against any implementation
+  coverage      which lines of the core no test reaches
   dependencies  what the core crate may depend on
   fairness      a thousand quiet clients beside one that floods
   hostile       a thousand honest clients beside a thousand attackers
@@ -56,6 +59,7 @@ Usage: cargo xtask COMMAND [ARGUMENT...]
   linear        whether instruction counts grow in step with input
   miri          the core where words are of 32 bits, and big-endian
   museum        whether every known attack has a test
+  mutants       whether tests notice when the core is changed
   proxies       the sample app behind nginx, HAProxy, systemd and beside Node
   rfc           whether every requirement of RFC 6455, RFC 7692 and RFC 8441 has a test
   scoreboard    what is promised, in figures, held against its targets
@@ -178,6 +182,8 @@ fn run() -> Result {
         "test" => return test::command(&workspace, &mut arguments),
         "autobahn" => return autobahn::command(&workspace, &mut arguments),
         "bench" => return bench::command(&workspace, &mut arguments),
+        "coverage" => return coverage::command(&workspace, &mut arguments),
+        "mutants" => return mutants::command(&workspace, &mut arguments),
         "supply" => return supply::command(&workspace, &mut arguments),
         "scoreboard" => return scoreboard::command(&workspace, &mut arguments),
         "simulate" => return simulate::command(&workspace, &mut arguments),

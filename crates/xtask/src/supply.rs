@@ -65,12 +65,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &mut lexopt::Parser) -> 
 }
 
 fn deny(workspace: &Workspace) -> Result {
-    let installed =
-        workspace.cargo(["deny", "--version"]).output().is_ok_and(|output| output.status.success());
-    if !installed {
-        let mut install = workspace.cargo(["install", "--locked", "cargo-deny"]);
-        child::run_within(LIMIT, "cargo install cargo-deny", &mut install)?;
-    }
+    workspace.tool("deny", "cargo-deny")?;
     child::run("cargo-deny", &mut workspace.cargo(["deny", "check", "bans", "licenses", "sources"]))
 }
 

@@ -1,5 +1,6 @@
 //! The workspace xtask belongs to, and cargo in it.
 
+use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -7,6 +8,9 @@ use serde_json::Value;
 
 use crate::child;
 use crate::failure::{Doing, Failure, Result};
+
+/// Four times what the longest takes on a slow machine.
+const TO_INSTALL: Duration = Duration::from_secs(40 * 60);
 
 /// Where the workspace is.
 pub(crate) struct Workspace {
@@ -47,6 +51,16 @@ impl Workspace {
         let mut command = self.command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(arguments);
         command
+    }
+
+    /// Makes sure that a subcommand of cargo is there, which a package of that name brings.
+    pub(crate) fn tool(&self, subcommand: &str, package: &str) -> Result {
+        let asked = self.cargo([subcommand, "--version"]).output();
+        if asked.is_ok_and(|output| output.status.success()) {
+            return Ok(());
+        }
+        let mut install = self.cargo(["install", "--locked", package]);
+        child::run_within(TO_INSTALL, &format!("cargo install {package}"), &mut install)
     }
 
     /// Builds an executable in the release profile and says where it is, which depends on the user's settings.

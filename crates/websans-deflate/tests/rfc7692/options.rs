@@ -1,5 +1,6 @@
 //! What the application says of compression, message by message, and what it is told.
 
+use websans::deflate::{Extension, Flush};
 use websans::{Compression, Config, Kind, Payload, SendError};
 use websans_deflate::{Deflate, RECEIVE_MEMORY, Settings};
 use websans_testkit::inflate::{Rules, TAIL, inflate};
@@ -201,4 +202,58 @@ fn counters_are_exact() {
             }
         }
     }
+}
+
+/// A writer says of each part how far it must go: what is kept back comes out with the next that must.
+#[test]
+fn parts_of_a_writer_come_out_when_they_must() {
+    for end in BOTH {
+        for element in [TAKEOVER, FRESH] {
+            let (mut conn, _) = end.open(element);
+            // As if the message ended here, which takes the first byte of another empty block.
+            let so_far = |compressed: &[u8]| inflated(&[compressed, b"\0"].concat());
+            conn.write_part("one ", Flush::None).unwrap();
+            assert_eq!(drain(&mut conn), b"", "it is kept back");
+            conn.write_part("", Flush::Sync).unwrap();
+            let mut compressed = sent(&mut conn).remove(0).payload;
+            assert_eq!(so_far(&compressed), b"one ");
+            conn.write_part("", Flush::Sync).unwrap();
+            assert_eq!(drain(&mut conn), b"", "there is nothing left");
+            conn.write_part("two ", Flush::Sync).unwrap();
+            compressed.extend(sent(&mut conn).remove(0).payload);
+            assert_eq!(so_far(&compressed), b"one two ");
+            conn.write_part("three", Flush::End).unwrap();
+            compressed.extend(sent(&mut conn).remove(0).payload);
+            assert_eq!(inflated(&compressed), b"one two three");
+        }
+    }
+}
+
+/// What a log shows of compression: the settings and what is left of the budget, and no context.
+#[test]
+fn budgets_can_be_looked_at() {
+    let mut settings = granting();
+    settings.context_budget = 10 * RECEIVE_MEMORY;
+    let deflate = Deflate::new(settings);
+    let shown = format!("{deflate:?}");
+    assert!(shown.starts_with("Deflate { settings: Settings {"), "{shown}");
+    assert!(shown.ends_with(&format!("budget_left: {}, .. }}", 10 * RECEIVE_MEMORY)), "{shown}");
+    let extension = Extension::from(&deflate);
+    let proposal = Extension::from(&extension).propose();
+    let reserved = 10 * RECEIVE_MEMORY - deflate.budget_left();
+    assert!(reserved > 0);
+    let shown = format!("{proposal:?}");
+    assert!(shown.starts_with("Negotiation { config: Config {"), "{shown}");
+    assert!(shown.contains(&format!("Reservation({reserved})")), "{shown}");
+    let agreed = parameters((false, false), (15, 15));
+    let codec = proposal.codec(false, agreed);
+    assert_eq!(format!("{codec:?}"), format!("Codec {{ memory: {}, .. }}", codec.memory));
+    drop((codec, proposal));
+    assert_eq!(deflate.budget_left(), 10 * RECEIVE_MEMORY);
+
+    // A reference is as good as the value, with and without the option.
+    let optional: Option<Extension> = (&extension).into();
+    let again = optional.unwrap().propose();
+    assert_eq!(10 * RECEIVE_MEMORY - deflate.budget_left(), reserved, "it is the same budget");
+    drop(again);
 }

@@ -324,7 +324,31 @@ mod tests {
     }
 
     #[test]
-    fn a_reserved_header_is_named() {
-        assert!(BuildError::ReservedHeader("host").to_string().contains("`host`"));
+    fn every_mistake_in_building_says_something_of_its_own() {
+        let mistakes = [
+            (BuildError::UrlScheme, "ws://"),
+            (BuildError::UrlHost, "a host"),
+            (BuildError::UrlPort, "65535"),
+            (BuildError::UrlUserinfo, "user name"),
+            (BuildError::UrlFragment, "fragment"),
+            (BuildError::UrlCharacter, "visible ASCII"),
+            (BuildError::HeaderName, "name of a header"),
+            (BuildError::HeaderValue, "value of a header"),
+            (BuildError::ReservedHeader("host"), "`host`"),
+            (BuildError::Host, "`host`"),
+            (BuildError::ProtocolName, "token"),
+            (BuildError::ProtocolRepeated, "once"),
+            (BuildError::ProtocolNotOffered, "not offered"),
+            (BuildError::Origin, "origin"),
+            (BuildError::ExtendedConnect, "HTTP/1.1"),
+            (BuildError::Status, "100 to 599"),
+            (BuildError::WindowBits, "9 to 15"),
+        ];
+        let mut texts = BTreeSet::new();
+        for (mistake, word) in mistakes {
+            let text = mistake.to_string();
+            assert!(text.contains(word), "{text}");
+            assert!(texts.insert(text), "{mistake:?} says what another says");
+        }
     }
 }

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use bytes::{Buf, Bytes};
-use websans::{Close, Connection, Event, Inbox, Kind, Message, Prepared, ProtocolError, SendError, State};
+use websans::{
+    Close, Connection, Event, Inbox, Kind, Message, Payload, Prepared, ProtocolError, SendError, State,
+};
 
 use crate::as_kind;
 use crate::support::*;
@@ -424,4 +426,65 @@ fn close_with_a_reason_and_no_code() {
             assert_eq!((conn.state(), conn.wants_write()), (State::Open, false));
         }
     }
+}
+
+/// Every refusal says something of its own, and every fault of the peer whose fault it is.
+#[test]
+fn errors_say_what_was_wrong() {
+    let refusals = [
+        (SendError::Closing, "closing"),
+        (SendError::OutboxFull, "outbox"),
+        (SendError::MessageInProgress, "in parts"),
+        (SendError::KindChanged, "kind"),
+        (SendError::InvalidUtf8, "UTF-8"),
+        (SendError::ControlTooLong, "125"),
+        (SendError::ReasonTooLong, "123"),
+        (SendError::CodeNotForServers, "1010"),
+    ];
+    for (error, word) in refusals {
+        let text = error.to_string();
+        assert!(text.contains(word), "{error:?}: {text}");
+        assert_eq!(refusals.iter().filter(|(other, _)| other.to_string() == text).count(), 1, "{text}");
+    }
+    assert_eq!(
+        ProtocolError::UnmaskedFrame.to_string(),
+        "the peer broke the protocol: client sent an unmasked frame (RFC 6455 section 5.1)"
+    );
+    let (innocent, reason) = (ProtocolError::OutOfMemory.to_string(), ProtocolError::OutOfMemory.reason());
+    assert_eq!(innocent, reason);
+    let mut check = websans::text::Utf8::default();
+    assert_eq!(check.push(b"\xff").unwrap_err().to_string(), "text is not UTF-8");
+}
+
+/// What a log may show of an end: not where its keys come from.
+#[test]
+fn roles_show_which_they_are() {
+    for (end, name) in BOTH.into_iter().zip(["Server", "Client"]) {
+        assert_eq!(format!("{:?}", end.role()), name);
+    }
+}
+
+/// A read buffer is there from the first read on until it is taken.
+#[test]
+fn inboxes_tell_whether_they_have_a_buffer() {
+    for end in BOTH {
+        let (_, mut inbox) = end.open(quiet());
+        assert!(!inbox.has_buffer());
+        assert!(!inbox.spare_mut().is_empty());
+        assert!(inbox.has_buffer());
+        assert!(inbox.park().is_some());
+        assert!(!inbox.has_buffer());
+        assert!(inbox.park().is_none());
+    }
+}
+
+/// Kept bytes are those that were given: copied if they were lent, and the very same if they were shared.
+#[test]
+fn payloads_become_bytes() {
+    let bytes = vec![1, 2, 3];
+    assert_eq!(Payload::from(&bytes[..]).into_bytes(), bytes);
+    assert_eq!(Payload::from("text").into_bytes(), &b"text"[..]);
+    let shared = Bytes::from(bytes);
+    let kept = Payload::from(shared.clone()).into_bytes();
+    assert_eq!((kept.as_ptr(), kept.len()), (shared.as_ptr(), shared.len()));
 }

@@ -570,3 +570,25 @@ fn r025_what_the_handshake_writes_is_not_the_callers() {
     }
     assert!(request().deflate(None).is_ok());
 }
+
+/// What a log shows of a handshake: names, not values, which may be credentials.
+#[test]
+fn secrets_stay_out_of_logs() {
+    let request =
+        request().header("Authorization", "Basic secret").unwrap().header("Cookie", "secret").unwrap();
+    let shown = format!("{request:?}");
+    assert!(shown.contains(r#"["Authorization", "Cookie"]"#) && !shown.contains("secret"), "{shown}");
+
+    let (connector, answer) = given(request, &Config::default(), b"HTTP/1.1 101 x\r\nSet-Cookie: secret\r\n");
+    assert!(matches!(answer, Ok(None)));
+    let shown = format!("{connector:?}");
+    assert!(shown.contains("bytes: 36, lines: 1, complete: Ok(false)"), "{shown}");
+    assert!(!shown.contains("secret"), "{shown}");
+
+    let refusal = b"HTTP/1.1 401 x\r\nSet-Cookie: secret\r\nContent-Length: 9\r\n\r\nsec";
+    let (connector, answer) = given(self::request(), &Config::default(), refusal);
+    assert!(matches!(answer, Ok(None)));
+    let shown = format!("{connector:?}");
+    assert!(shown.contains("401") && shown.contains("Length(6)"), "{shown}");
+    assert!(!shown.contains("secret"), "{shown}");
+}

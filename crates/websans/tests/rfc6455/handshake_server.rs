@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use websans::handshake::server::{Acceptor, Choice, HttpVersion, Request, Response, check};
+use websans::handshake::server::{Acceptor, Choice, HttpVersion, Request, Response, check, is_upgrade};
 use websans::handshake::{BuildError, HandshakeError, Headers, OriginPolicy, accept_key};
 use websans::{Config, Negotiated, Timestamp, deflate};
 use websans_testkit::stored;
@@ -871,4 +871,73 @@ fn r030_the_end_of_the_transport_ends_the_handshake() {
     let (mut acceptor, _) = given(&Config::default(), &plus(&[]));
     acceptor.eof();
     assert_eq!(acceptor.poll(NOW), Ok(true));
+}
+
+/// An adapter hands the request on with what is offered in it, for the application to decide.
+#[test]
+fn a_handshake_keeps_its_request_at_hand() {
+    let (acceptor, complete) = given(&Config::default(), &plus(&["Sec-WebSocket-Protocol: a, b"]));
+    assert_eq!(complete, Ok(true));
+    let request = acceptor.request().unwrap();
+    let handshake = request.handshake().unwrap();
+    assert_eq!(handshake.protocols(), ["a", "b"]);
+    assert_eq!(handshake.offer().protocols(), ["a", "b"]);
+    assert_eq!(handshake.path(), "/chat");
+    let mut out = Vec::new();
+    handshake.offer().clone().accept(&Choice::new().protocol("b"), &mut out).unwrap();
+    assert!(String::from_utf8(out).unwrap().contains("\r\nSec-WebSocket-Protocol: b\r\n"));
+
+    let (acceptor, _) = given(&Config::default(), &with("Sec-WebSocket-Version", &[]));
+    let request = acceptor.request().unwrap();
+    assert_eq!(request.handshake().map(|_| ()), Err(request.check().map(|_| ()).unwrap_err()));
+}
+
+/// Requests for WebSocket are told from requests for pages by what they upgrade to.
+#[test]
+fn a_request_for_a_page_is_none_for_a_websocket() {
+    /// Headers as another parser has them, of which only one matters.
+    struct Upgrade(&'static [&'static str]);
+    impl Headers for Upgrade {
+        fn values<'h>(&'h self, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
+            self.0.iter().filter(move |_| name == "upgrade").map(|value| value.as_bytes())
+        }
+    }
+    for values in [
+        &["websocket"][..],
+        &["WebSocket"],
+        &["h2c, websocket"],
+        &["h2c,\twebsocket ,"],
+        &["h2c", "websocket"],
+    ] {
+        assert!(is_upgrade(&Upgrade(values)), "{values:?}");
+    }
+    for values in [&["h2c"][..], &["websockets"], &["web socket"], &[""], &[]] {
+        assert!(!is_upgrade(&Upgrade(values)), "{values:?}");
+    }
+}
+
+/// A window that RFC 7692 does not have is the application's mistake, and is not agreed on.
+#[test]
+fn windows_out_of_range_are_not_agreed_on() {
+    let offer = plus(&["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"]);
+    let (acceptor, _) = given(&Config::default(), &offer);
+    let request = acceptor.request().unwrap();
+    let mut config = deflate::Config::default();
+    for bits in [0, 8, 16, 255] {
+        config.server_max_window_bits = bits;
+        let choice = Choice::new().deflate(stored::extension(config));
+        assert_eq!(request.check().unwrap().answer(&choice).map(|_| ()), Err(BuildError::WindowBits));
+    }
+    config.server_max_window_bits = 9;
+    assert!(request.check().unwrap().answer(&Choice::new().deflate(stored::extension(config))).is_ok());
+}
+
+/// What a log shows of a request that is being read: how far it has come, not what is in it.
+#[test]
+fn secrets_stay_out_of_logs() {
+    let (acceptor, complete) = given(&Config::default(), b"GET /secret HTTP/1.1\r\nCookie: secret\r\n");
+    assert_eq!(complete, Ok(false));
+    let shown = format!("{acceptor:?}");
+    assert!(shown.contains("bytes: 38, lines: 1, complete: Ok(false)"), "{shown}");
+    assert!(!shown.contains("secret"), "{shown}");
 }

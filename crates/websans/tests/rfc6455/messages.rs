@@ -1,5 +1,6 @@
 //! Fragmentation, data frames, sending and receiving data, UTF-8: RFC 6455 §5.4, §5.6, §6, §8.1.
 
+use websans::deflate::Flush;
 use websans::{Kind, Payload, Prepared, ProtocolError, SendError, State};
 
 use crate::support::*;
@@ -437,5 +438,29 @@ fn r056_frames_of_no_length() {
         let frames =
             [end.outgoing(FIN | TEXT, b""), end.outgoing(FIN | BINARY, b""), end.outgoing(FIN | PING, b"")];
         assert_eq!(drain(&mut conn), frames.concat());
+    }
+}
+
+/// A writer says of each part how far it must go. Without compression a part goes at once, and one that is empty is a
+/// frame only where the message ends or where it was not asked to go.
+#[test]
+fn parts_of_a_writer() {
+    for end in BOTH {
+        let mut conn = end.conn();
+        conn.write_part("a", Flush::None).unwrap();
+        assert_eq!(drain(&mut conn), end.outgoing(TEXT, b"a"));
+        conn.write_part("b", Flush::Sync).unwrap();
+        assert_eq!(drain(&mut conn), end.outgoing(0, b"b"));
+        conn.write_part("", Flush::Sync).unwrap();
+        assert_eq!(drain(&mut conn), b"");
+        assert_eq!(conn.write_part(&b"c"[..], Flush::Sync), Err(SendError::KindChanged));
+        conn.write_part("", Flush::None).unwrap();
+        assert_eq!(drain(&mut conn), end.outgoing(0, b""));
+        conn.write_part("", Flush::End).unwrap();
+        assert_eq!(drain(&mut conn), end.outgoing(FIN, b""));
+        conn.write_part("", Flush::Sync).unwrap();
+        assert_eq!(drain(&mut conn), b"", "no message begins with nothing");
+        conn.write_part(&b"d"[..], Flush::End).unwrap();
+        assert_eq!(drain(&mut conn), end.outgoing(FIN | BINARY, b"d"));
     }
 }
