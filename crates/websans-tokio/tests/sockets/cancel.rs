@@ -206,7 +206,7 @@ async fn every_future_can_be_dropped_at_every_poll() {
         drop_everything(size, None).await;
     }
     let dropped = DROPPED.get();
-    assert!(dropped >= 1_000_000, "{dropped}");
+    assert!(dropped >= 100_000, "{dropped}");
     println!("measure futures dropped: {dropped} futures");
 }
 
