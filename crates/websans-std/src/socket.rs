@@ -370,6 +370,7 @@ impl<S: Stream> WebSocket<S> {
             Io::Waited => {
                 // The connection does not see it: its outbox is empty.
                 if self.held.is_given_up(&self.clock, self.conn.config().write_stall) {
+                    self.broken = true;
                     self.conn.note_stalled();
                 }
                 Ok(false)

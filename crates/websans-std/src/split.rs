@@ -162,6 +162,7 @@ impl<S: Stream> Shared<S> {
                     conn.tick_writes(self.clock.now());
                     // The connection does not see it: its outbox is empty.
                     if writer.held.is_given_up(&self.clock, writer.write_stall) {
+                        writer.broken = true;
                         self.held.store(false, Ordering::Release);
                         conn.note_stalled();
                     }

@@ -94,19 +94,17 @@ impl Held {
                 }
                 Io::Waited
             }
-            other => {
+            Io::Done(n) => {
                 *self = Self::Nothing;
-                other
+                Io::Done(n)
             }
+            // What it has not let go by now is not known to have left.
+            failed @ Io::Failed(_) => failed,
         }
     }
 
     /// Whether it has made no progress for `most`, and is given up.
-    pub(crate) fn is_given_up(&mut self, clock: &Clock, most: Duration) -> bool {
-        let stalled = matches!(self, Self::Since(since) if clock.now().since(*since) >= most);
-        if stalled {
-            *self = Self::Nothing;
-        }
-        stalled
+    pub(crate) fn is_given_up(self, clock: &Clock, most: Duration) -> bool {
+        matches!(self, Self::Since(since) if clock.now().since(since) >= most)
     }
 }
