@@ -36,15 +36,15 @@ pub struct WebSocket<S> {
     waits: Waits,
     pub(crate) held: Held,
     /// The writing side has been shut down.
-    shut: bool,
+    pub(crate) shut: bool,
     /// Writing has failed; what had arrived is still delivered.
-    broken: bool,
+    pub(crate) broken: bool,
     /// The peer has ended its side of the transport.
-    ended: bool,
+    pub(crate) ended: bool,
     /// The transport has been ended.
-    over: bool,
+    pub(crate) over: bool,
     /// To be reported once the peer has been told.
-    failure: Option<ProtocolError>,
+    pub(crate) failure: Option<ProtocolError>,
 }
 
 impl<S: Stream> WebSocket<S> {
@@ -285,7 +285,8 @@ impl<S: Stream> WebSocket<S> {
                 self.conn.tick(self.clock.now());
             }
             // 3. Write what waits, as far as the peer takes it.
-            if self.wants_write() && !self.broken {
+            //    What is left of a connection that was given up does not follow the end of the transport.
+            if self.wants_write() && !self.broken && !self.over {
                 let _ = self.write_some(); // reading tells how the transport ended
             }
             // 4. End the transport when its time has come.
@@ -297,6 +298,8 @@ impl<S: Stream> WebSocket<S> {
                 // First the stream lets go what it has taken.
                 Hangup::ShutdownWrite if self.held.is_something() && !self.broken => {}
                 Hangup::ShutdownWrite => self.shutdown_write(),
+                // So does it if the peer has ended its side and no more than that.
+                Hangup::Drop if self.ended && self.lets_go() => {}
                 Hangup::Drop => {
                     self.shutdown();
                     return self.failure.take().map_or(Ok(false), |error| Err(error.into()));
@@ -350,15 +353,28 @@ impl<S: Stream> WebSocket<S> {
         self.conn.wants_write() || self.held.is_something()
     }
 
+    /// Whether nothing but the stream has something to let go, and time for it.
+    fn lets_go(&self) -> bool {
+        let held = self.held.is_something() && !self.broken && !self.conn.wants_write();
+        held && self.conn.deadline().is_some_and(|deadline| deadline > self.clock.now())
+    }
+
     /// Writes once; false: the peer has taken nothing for a moment.
     fn write_some(&mut self) -> Result<bool, Error> {
         let mut written = if self.conn.wants_write() { self.write_once() } else { Io::Done(0) };
         if matches!(written, Io::Done(_)) && !self.conn.wants_write() {
-            written = self.held.flush(&mut self.io, &self.clock, self.conn.config().write_stall);
+            written = self.held.flush(&mut self.io, &self.clock);
         }
         match written {
             Io::Done(_) => Ok(true),
-            Io::Waited => Ok(false),
+            Io::Waited => {
+                // The connection does not see it: its outbox is empty.
+                if self.held.is_given_up(&self.clock, self.conn.config().write_stall) {
+                    self.broken = true;
+                    self.conn.note_stalled();
+                }
+                Ok(false)
+            }
             Io::Failed(error) => {
                 self.broken = true;
                 Err(error.into())

@@ -23,24 +23,26 @@ use crate::error::Error;
 use crate::socket::WebSocket;
 use crate::stream::{CloneStream, Stream};
 use crate::sync::{AtomicBool, Clock, Condvar, Mutex, MutexGuard};
-use crate::wait::{Held, Io};
+use crate::wait::{Held, Io, Waits};
 
 pub(crate) fn split<S: CloneStream>(socket: WebSocket<S>) -> Result<(Receiver<S>, Sender<S>), Error> {
-    let WebSocket { io, conn, inbox, clock, protocol, held, .. } = socket;
+    let WebSocket { io, conn, inbox, clock, protocol, held, shut, broken, ended, over, failure, .. } = socket;
     let (taken, write_stall) = (Bytes::new(), conn.config().write_stall);
-    let writer = Writer { io: io.try_clone()?, taken, held, write_stall, broken: false };
+    let writer = Writer { io: io.try_clone()?, taken, held, write_stall, broken };
     let shared = Arc::new(Shared {
         conn: Mutex::new(conn),
         closed: Condvar::new(),
         writer: Mutex::new(writer),
         control: Mutex::new(io.try_clone()?),
         held: AtomicBool::new(held.is_something()),
+        over: AtomicBool::new(over),
         idle: Mutex::new(None),
         composing: AtomicBool::new(false),
         clock,
         protocol,
     });
-    Ok((Receiver::new(Reader::new(io, inbox), Arc::clone(&shared)), Sender::new(shared)))
+    let reader = Reader { io, inbox, waits: Waits::default(), shut, ended, failure };
+    Ok((Receiver::new(reader, Arc::clone(&shared)), Sender::new(shared)))
 }
 
 struct Shared<S> {
@@ -52,6 +54,8 @@ struct Shared<S> {
     control: Mutex<S>,
     /// The stream may hold back some of what was written.
     held: AtomicBool,
+    /// The transport has been ended.
+    over: AtomicBool,
     /// The reading side of a receiver that was dropped.
     idle: Mutex<Option<Reader<S>>>,
     /// One sender is writing a message piece by piece.
@@ -127,9 +131,13 @@ impl<S: Stream> Shared<S> {
                 writer.taken = self.conn().outbox().take_chunk();
             }
             let rests = writer.taken.is_empty();
+            // What is left of a connection that was given up does not follow the end of the transport.
+            if self.over.load(Ordering::Acquire) && !(rests && !writer.held.is_something()) {
+                return Written::Broken;
+            }
             let written = if rests {
-                let Writer { io, held, write_stall, .. } = &mut *writer;
-                held.flush(io, &self.clock, *write_stall)
+                let Writer { io, held, .. } = &mut *writer;
+                held.flush(io, &self.clock)
             } else {
                 Io::of(writer.io.write(&writer.taken))
             };
@@ -152,7 +160,13 @@ impl<S: Stream> Shared<S> {
                 Io::Waited => {
                     let mut conn = self.conn();
                     conn.tick_writes(self.clock.now());
-                    if conn.hangup() == Hangup::Drop {
+                    // The connection does not see it: its outbox is empty.
+                    if writer.held.is_given_up(&self.clock, writer.write_stall) {
+                        writer.broken = true;
+                        self.held.store(false, Ordering::Release);
+                        conn.note_stalled();
+                    }
+                    if conn.hangup() == Hangup::Drop && !self.lets_go(&conn) {
                         drop(conn);
                         self.end();
                         return Written::Broken;
@@ -170,8 +184,15 @@ impl<S: Stream> Shared<S> {
         conn.wants_write() || self.held.load(Ordering::Acquire)
     }
 
+    /// Whether nothing but the stream has something to let go, and time for it.
+    fn lets_go(&self, conn: &Connection) -> bool {
+        let held = self.held.load(Ordering::Acquire) && !conn.wants_write();
+        held && conn.deadline().is_some_and(|deadline| deadline > self.clock.now())
+    }
+
     /// Ends the transport for both halves.
     fn end(&self) {
+        self.over.store(true, Ordering::Release);
         let _ = lock(&self.control).shutdown(Shutdown::Both); // the peer may have done so
         self.closed.notify_all();
     }

@@ -82,25 +82,29 @@ impl Held {
         !matches!(self, Self::Nothing)
     }
 
-    /// Lets it go as far as the peer takes it, and gives it up if that makes no progress for `most`.
-    pub(crate) fn flush(&mut self, io: &mut impl Stream, clock: &Clock, most: Duration) -> Io {
+    /// Lets it go as far as the peer takes it.
+    pub(crate) fn flush(&mut self, io: &mut impl Stream, clock: &Clock) -> Io {
         if !self.is_something() {
             return Io::Done(0);
         }
         match Io::of(io.flush().map(|()| 0)) {
             Io::Waited => {
-                let now = clock.now();
-                let since = match *self {
-                    Self::Since(since) => since,
-                    _ => now,
-                };
-                *self = Self::Since(since);
-                if now.since(since) < most { Io::Waited } else { Io::Failed(io::ErrorKind::TimedOut.into()) }
+                if !matches!(self, Self::Since(_)) {
+                    *self = Self::Since(clock.now());
+                }
+                Io::Waited
             }
-            other => {
+            Io::Done(n) => {
                 *self = Self::Nothing;
-                other
+                Io::Done(n)
             }
+            // What it has not let go by now is not known to have left.
+            failed @ Io::Failed(_) => failed,
         }
+    }
+
+    /// Whether it has made no progress for `most`, and is given up.
+    pub(crate) fn is_given_up(self, clock: &Clock, most: Duration) -> bool {
+        matches!(self, Self::Since(since) if clock.now().since(since) >= most)
     }
 }

@@ -23,6 +23,8 @@ mod received;
 mod replay;
 mod server_bytes;
 #[cfg(feature = "adapters")]
+mod std_adapter;
+#[cfg(feature = "adapters")]
 mod tokio_adapter;
 mod utf8;
 
@@ -40,6 +42,8 @@ pub use inflate::inflate;
 pub use mask::mask;
 pub use replay::{record, replay};
 pub use server_bytes::server_bytes;
+#[cfg(feature = "adapters")]
+pub use std_adapter::std_adapter;
 #[cfg(feature = "adapters")]
 pub use tokio_adapter::tokio_adapter;
 pub use utf8::utf8;
@@ -66,4 +70,5 @@ pub const TARGETS: [Target; 13] = [
 
 /// Those of the adapters.
 #[cfg(feature = "adapters")]
-pub const ADAPTERS: [Target; 2] = [("dial_answers", dial_answers), ("tokio_adapter", tokio_adapter)];
+pub const ADAPTERS: [Target; 3] =
+    [("dial_answers", dial_answers), ("std_adapter", std_adapter), ("tokio_adapter", tokio_adapter)];

@@ -137,6 +137,12 @@ fn recordings() {
 
 #[test]
 #[cfg(feature = "adapters")]
+fn std_adapter() {
+    replay("std_adapter", 500);
+}
+
+#[test]
+#[cfg(feature = "adapters")]
 fn tokio_adapter() {
     replay("tokio_adapter", 3000);
 }

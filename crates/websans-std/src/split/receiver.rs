@@ -83,20 +83,16 @@ impl<S: Stream> Receiver<S> {
 
 /// The reading side of a connection.
 pub(super) struct Reader<S> {
-    io: S,
-    inbox: Inbox,
-    waits: Waits,
-    shut: bool,
+    pub(super) io: S,
+    pub(super) inbox: Inbox,
+    pub(super) waits: Waits,
+    pub(super) shut: bool,
     /// The peer has ended its side of the transport.
-    ended: bool,
-    failure: Option<ProtocolError>,
+    pub(super) ended: bool,
+    pub(super) failure: Option<ProtocolError>,
 }
 
 impl<S: Stream> Reader<S> {
-    pub(super) fn new(io: S, inbox: Inbox) -> Self {
-        Self { io, inbox, waits: Waits::default(), shut: false, ended: false, failure: None }
-    }
-
     /// The same steps as those of `WebSocket`, with the connection let go before each wait.
     pub(super) fn advance(
         &mut self,
@@ -144,6 +140,9 @@ impl<S: Stream> Reader<S> {
                 Hangup::ShutdownWrite => {
                     self.shut = true;
                     let _ = self.io.shutdown(Shutdown::Write); // the peer may have gone
+                }
+                // So does it if the peer has ended its side and no more than that.
+                Hangup::Drop if self.ended && held && written != Written::Broken && shared.lets_go(&conn) => {
                 }
                 Hangup::Drop => {
                     drop(conn);

@@ -1,7 +1,7 @@
 //! [`Sender`]: the half that sends.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use websans::deflate::Flush;
 use websans::{
@@ -131,9 +131,10 @@ impl<S: Stream> Sender<S> {
                 return Ok(outcome);
             }
             let wait = conn.deadline().map_or(RETRY, |deadline| self.shared.clock.until(deadline));
-            if let Ok((mut conn, _)) = self.shared.closed.wait_timeout(conn, wait) {
-                conn.tick(self.shared.clock.now());
-            }
+            // Poisoned, it waits no more than a connection that is not, and its time has to be judged all the same.
+            let waited = self.shared.closed.wait_timeout(conn, wait);
+            let (mut conn, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            conn.tick(self.shared.clock.now());
         }
     }
 

@@ -279,6 +279,33 @@ fn a_peer_that_never_reads_is_given_up_by_receiving() {
     });
 }
 
+/// The same for what the stream has taken and keeps: the outbox is empty then.
+#[test]
+fn a_stream_that_lets_nothing_go_is_given_up() {
+    everywhere(40, |end, mode| {
+        for receives in [false, true] {
+            let (ours, theirs) = tcp();
+            let (ours, habits) = Odd::new(ours);
+            let short = config(|config| {
+                config.write_stall = millis(600);
+                config.keepalive = None;
+            });
+            let mut ours = mode.hold(end.open(ours, short));
+            habits.holds.store(true, SeqCst);
+            let started = Instant::now();
+            if receives {
+                ours.feed("kept").unwrap();
+            } else {
+                assert!(matches!(ours.send("kept").expect_err("it does not leave"), Error::Io(_)));
+            }
+            assert_eq!(ours.recv().unwrap(), None);
+            assert_took(started, millis(600));
+            assert_eq!(ours.assert_over().cause, Cause::WriteStall);
+            drop(theirs);
+        }
+    });
+}
+
 /// A peer that reads slowly is no peer that does not read.
 #[test]
 fn a_slow_reader_is_not_given_up() {

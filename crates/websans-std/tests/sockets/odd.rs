@@ -28,6 +28,8 @@ pub(crate) struct Habits {
     pub(crate) takes_nothing: AtomicBool,
     /// Writes fail.
     pub(crate) broken: AtomicBool,
+    /// Flushes say that not all has left.
+    pub(crate) holds: AtomicBool,
 }
 
 impl Habits {
@@ -63,6 +65,7 @@ impl<S> Odd<S> {
             write_lag: AtomicU64::new(0),
             takes_nothing: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            holds: AtomicBool::new(false),
         });
         (Self { io, habits: Arc::clone(&habits) }, habits)
     }
@@ -124,6 +127,10 @@ impl<S: Write> Write for Odd<S> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if self.habits.holds.load(SeqCst) {
+            thread::sleep(Duration::from_millis(5));
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         self.io.flush()
     }
 }

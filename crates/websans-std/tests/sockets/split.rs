@@ -619,6 +619,25 @@ fn a_peer_that_has_ended_its_side_still_gets_what_is_being_written() {
     });
 }
 
+/// A connection that is split when it has ended: the halves know that it has.
+#[test]
+fn what_has_ended_whole_stays_ended_in_halves() {
+    at_both_ends(40, |end| {
+        let (ours, theirs) = tight_tcp();
+        let (ours, habits) = Odd::new(ours);
+        let config = config(|config| (config.write_stall, config.max_outbox) = (millis(300), 4 << 20));
+        let mut socket = end.open(ours, config);
+        socket.feed(&pattern(3 << 20)).unwrap();
+        assert!(socket.recv().unwrap().is_none());
+        let (reads, writes) = (habits.reads(), habits.writes());
+        let (mut receiver, sender) = socket.split().unwrap();
+        assert!(receiver.recv().unwrap().is_none());
+        assert!(sender.flush().is_err());
+        assert_eq!((habits.reads(), habits.writes()), (reads, writes), "it is asked again");
+        drop(theirs);
+    });
+}
+
 /// Halves that are dropped while the other one waits.
 #[test]
 fn either_half_may_be_dropped_at_any_time() {

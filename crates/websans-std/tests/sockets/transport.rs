@@ -70,6 +70,76 @@ fn replies_to_a_peer_that_has_ended_its_side_are_delivered() {
     });
 }
 
+/// A peer that reads nothing, and ends its side when no more can be written to it: whichever deadline comes first ends the
+/// connection, whether or not we have begun to close it, and nothing is written behind that.
+#[test]
+fn a_peer_that_ends_and_takes_nothing_is_given_up() {
+    everywhere(60, |end, mode| {
+        for (stall, closing, closes) in
+            [(600, 25_000, false), (25_000, 600, false), (600, 25_000, true), (25_000, 600, true)]
+        {
+            let (ours, theirs) = tight_tcp();
+            let (ours, habits) = Odd::new(ours);
+            let config = config(|config| {
+                config.write_stall = millis(stall);
+                config.close_within = millis(closing);
+                config.max_outbox = 4 << 20;
+            });
+            let mut ours = mode.hold(end.open(ours, config));
+            ours.feed(pattern(3 << 20)).unwrap();
+            let mut raw = Raw::new(end.peer(), theirs);
+            let peer = thread::spawn(move || {
+                thread::sleep(millis(200));
+                raw.shutdown();
+                raw
+            });
+            let started = Instant::now();
+            if closes {
+                assert!(ours.close(CloseCode::NORMAL, "").is_ok());
+            }
+            assert_eq!(ours.recv().unwrap(), None);
+            let took = started.elapsed();
+            assert!(took >= millis(500) && took < millis(1000) + SLACK, "after {took:?}");
+            assert!(habits.reads() < 300, "{} reads", habits.reads());
+            let writes = habits.writes();
+            ours.assert_over();
+            assert_eq!(habits.writes(), writes, "it writes behind the end");
+            peer.join().unwrap();
+        }
+    });
+}
+
+/// A peer that has said all it wanted and has ended its side: what the stream still keeps for it leaves before the end.
+#[test]
+fn what_a_stream_keeps_leaves_before_the_end() {
+    everywhere(40, |end, mode| {
+        for lets_go in [false, true] {
+            let (ours, theirs) = tcp();
+            let (ours, habits) = Odd::new(ours);
+            let config = config(|config| config.close_within = millis(if lets_go { 25_000 } else { 700 }));
+            let mut ours = mode.hold(end.open(ours, config));
+            let mut raw = Raw::new(end.peer(), theirs);
+            habits.holds.store(true, SeqCst);
+            raw.write(&[Frame::close(1000, "bye")]);
+            raw.shutdown();
+            let receives = thread::spawn(move || {
+                let started = Instant::now();
+                assert_eq!(ours.recv().unwrap(), None);
+                assert!(ours.assert_over().is_clean());
+                started.elapsed()
+            });
+            assert_eq!(raw.frame().close(), (1000, "bye"));
+            thread::sleep(millis(300));
+            habits.holds.store(!lets_go, SeqCst);
+            raw.assert_eof();
+            let took = receives.join().unwrap();
+            let least = millis(if lets_go { 250 } else { 650 });
+            assert!(took >= least && took < SLACK, "after {took:?}");
+            assert!(habits.reads() < 20, "{} reads", habits.reads());
+        }
+    });
+}
+
 #[test]
 fn a_reset_is_an_error_once() {
     everywhere(40, |end, mode| {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::{sleep, timeout};
 use websans_tokio::h2::{H2Stream, connect};
 use websans_tokio::handshake::server::Choice;
 use websans_tokio::{Cause, CloseCode, Config, Error, Message, WebSocket};
 
-use crate::support::{LONG, accept, echo, over_tcp, piped, raw, request};
+use crate::support::{LONG, accept, echo, over_tcp, piped, raw, request, status};
 
 /// The window of a stream unless its owner wants another.
 const WINDOW: u64 = 65_535;
@@ -108,6 +109,40 @@ async fn a_peer_that_never_reads_is_given_up() {
     let error = timeout(LONG, socket.send(&vec![0; 1 << 20][..])).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Io(_)), "{error}");
     assert_eq!(socket.outcome().unwrap().cause, Cause::WriteStall);
+}
+
+/// The same with a peer that ends its side first. A poll that never returns would keep the runtime from its timers, so another
+/// thread watches.
+#[test]
+fn a_peer_that_ends_its_side_and_never_reads_is_given_up() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for closes in [false, true] {
+            runtime.block_on(async {
+                let (mut requests, mut streams) = raw().await;
+                let mut config = Config::default();
+                config.write_stall = Duration::from_millis(200);
+                let opening = tokio::spawn(async move {
+                    let socket = connect(&mut requests, request(), config).await.unwrap();
+                    (requests, socket)
+                });
+                let (asked, mut respond) = streams.recv().await.unwrap();
+                let mut outgoing = respond.send_response(status(200), false).unwrap();
+                let (_requests, mut socket) = opening.await.unwrap();
+                outgoing.send_data(Bytes::new(), true).unwrap();
+                socket.feed(&vec![0; 200_000][..]).await.unwrap();
+                if closes {
+                    socket.close(CloseCode::NORMAL, "").await.unwrap();
+                }
+                assert!(socket.recv().await.unwrap().is_none());
+                assert!(socket.recv().await.unwrap().is_none());
+                drop(asked);
+            });
+        }
+        done.send(()).unwrap();
+    });
+    wait.recv_timeout(LONG).expect("it has an end");
 }
 
 /// What one stream has asked for and does not use, others can have.

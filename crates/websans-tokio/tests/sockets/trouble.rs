@@ -34,6 +34,8 @@ struct State {
     ended: bool,
     writes: Does,
     flushes: Does,
+    /// Bytes that it still takes.
+    room: Option<usize>,
     waiting: Vec<Waker>,
     /// How often it was asked to write or to flush.
     asked: u32,
@@ -94,7 +96,13 @@ impl AsyncRead for Mock {
 impl AsyncWrite for Mock {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         assert!(!self.with(|state| state.shut), "something is written behind the end");
-        self.answer(cx, |state| state.writes, bytes.len())
+        let taken = self.with(|state| state.room.map_or(bytes.len(), |room| room.min(bytes.len())));
+        let answer =
+            self.answer(cx, |state| if state.room == Some(0) { Does::Wait } else { state.writes }, taken);
+        if let Poll::Ready(Ok(taken)) = answer {
+            self.with(|state| state.room = state.room.map(|room| room - taken));
+        }
+        answer
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -410,4 +418,61 @@ async fn a_peer_that_ends_and_takes_nothing_is_given_up() {
     // Nor is it written to when it has been ended.
     assert!(timeout(LONG, socket.recv()).await.expect("it has an end").unwrap().is_none());
     assert!(mock.with(|state| state.shut));
+}
+
+/// Who has taken a part of a message and ends then: nobody has flushed that, since more is to follow. Without a look at what is
+/// overdue, one call would never return.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_ends_and_takes_no_more_is_given_up() {
+    let ending = || {
+        let mock = Mock::default();
+        mock.with(|state| (state.room, state.ended) = (Some(100), true));
+        let socket = server(&mock, quiet());
+        (mock, socket)
+    };
+    let message = &[b'x'; 200][..];
+    for closes in [false, true] {
+        let (mock, mut socket) = ending();
+        socket.feed(message).await.unwrap();
+        if closes {
+            timeout(LONG, socket.close(CloseCode::NORMAL, "")).await.expect("it has an end").unwrap();
+        }
+        for _ in 0..2 {
+            assert!(timeout(LONG, socket.recv()).await.expect("it has an end").unwrap().is_none());
+        }
+        assert!(mock.with(|state| state.shut));
+
+        let (mock, socket) = ending();
+        let (receiver, sender) = socket.split();
+        drop(receiver);
+        let sent = timeout(LONG, sender.send(message)).await.expect("it has an end");
+        assert!(matches!(sent, Err(Error::Io(_))), "{sent:?}");
+        let ended = if closes {
+            timeout(LONG, sender.close(CloseCode::NORMAL, "")).await
+        } else {
+            timeout(LONG, sender.closed()).await
+        };
+        ended.expect("it has an end").unwrap();
+        drop((mock, sender));
+    }
+}
+
+/// The same for who has it as a stream of messages.
+#[cfg(feature = "stream")]
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_messages_to_a_peer_that_takes_no_more_has_an_end() {
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use websans_tokio::stream::{Message, WebSocketStream};
+
+    for closes in [false, true] {
+        let mock = Mock::default();
+        mock.with(|state| (state.room, state.ended) = (Some(100), true));
+        let mut stream = WebSocketStream::from(server(&mock, quiet()));
+        stream.feed(Message::binary(vec![b'x'; 200])).await.unwrap();
+        if closes {
+            stream.feed(Message::Close(None)).await.unwrap();
+        }
+        assert!(timeout(LONG, stream.next()).await.expect("it has an end").is_none());
+        assert!(mock.with(|state| state.shut));
+    }
 }
