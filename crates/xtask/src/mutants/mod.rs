@@ -37,7 +37,7 @@ Usage: cargo xtask mutants [--file GLOB]... [--shard K/N] [--minutes N] [--jobs 
   --jobs N      how many changes at a time (as many as there are processors)
   --missed      also those again that no test noticed
   --all         also those again that were tried in files that have not changed since
-  --ledger      write the score into LEDGER.md
+  --ledger      write the score into LEDGER.md, once all were tried
 
 What came of it is added to crates/websans/tests/mutants/summary.md. Fails if a change went unnoticed that
 crates/websans/tests/mutants/survivors.md does not explain. cargo-mutants is installed if it is missing.
@@ -78,6 +78,9 @@ pub(crate) fn command(workspace: &Workspace, arguments: &mut lexopt::Parser) -> 
         play(workspace, &options, group, &of_group, &mut record)?;
     }
     let summary = summary::update(workspace, &mutants, &record)?;
+    if options.ledger && summary.not_tried > 0 {
+        fail!("no score is noted before all changes were tried: {} were not", summary.not_tried);
+    }
     if options.ledger {
         ledger::note(workspace, "mutation score", &summary.figure, "cargo xtask mutants")?;
     }

@@ -83,6 +83,8 @@ pub(super) struct Summary {
     pub(super) figure: String,
     /// How many changes were missed, and nobody says why.
     pub(super) unexplained: usize,
+    /// How many are still to be tried.
+    pub(super) not_tried: usize,
 }
 
 /// The files all of whose changes were tried, as they are now.
@@ -113,7 +115,8 @@ pub(super) fn update(workspace: &Workspace, mutants: &[Mutant], record: &Record)
                 && row.counts.all() == counts.all()
                 && (row.counts == counts || row.counts.tried() > counts.tried())
         });
-        let new = || Row { counts, date: date.clone(), commit: commit.clone(), blob };
+        let run = |what: &String| if counts.tried() > 0 { what.clone() } else { "-".into() };
+        let new = || Row { counts, date: run(&date), commit: run(&commit), blob };
         rows.insert(file.to_owned(), kept.cloned().unwrap_or_else(new));
     }
     let explained = explained(workspace)?;
@@ -145,7 +148,8 @@ pub(super) fn update(workspace: &Workspace, mutants: &[Mutant], record: &Record)
     let path = workspace.path(SUMMARY);
     fs::write(&path, write(&rows, &figure, &unexplained))
         .doing(|| format!("cannot write {}", path.display()))?;
-    Ok(Summary { figure, unexplained: unexplained.len() })
+    let not_tried = rows.values().map(|row| row.counts.not_tried).sum();
+    Ok(Summary { figure, unexplained: unexplained.len(), not_tried })
 }
 
 fn figure(counts: impl Iterator<Item = Counts>, explained: usize) -> String {
