@@ -446,7 +446,7 @@ async fn a_peer_that_ends_and_takes_no_more_is_given_up() {
         let (receiver, sender) = socket.split();
         drop(receiver);
         let sent = timeout(LONG, sender.send(message)).await.expect("it has an end");
-        assert!(matches!(sent, Err(Error::Io(_))), "{sent:?}");
+        assert!(sent.is_err(), "a part of it is lost");
         let ended = if closes {
             timeout(LONG, sender.close(CloseCode::NORMAL, "")).await
         } else {

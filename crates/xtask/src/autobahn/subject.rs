@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn no_group_is_left_out() {
-        for adapter in ADAPTERS.iter().filter(|adapter| !adapter.tested.is_empty()) {
+        for adapter in ADAPTERS {
             let patterns: Vec<Pattern> =
                 adapter.tested.iter().map(|&pattern| Pattern::new(pattern).unwrap()).collect();
             for (group, name) in GROUPS {
@@ -183,7 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn all_is_run_against_one_adapter() {
-        assert!(ADAPTERS.iter().any(|adapter| adapter.tested.is_empty()));
+    fn whole_groups_of_compression_are_run_against_one_adapter() {
+        let whole = |tested: &&str| {
+            tested.starts_with("12.") && tested.ends_with(".*")
+                || tested.starts_with("13.") && tested.ends_with(".*")
+        };
+        assert!(ADAPTERS.iter().any(|adapter| adapter.tested.iter().filter(whole).count() >= 4));
     }
 }
