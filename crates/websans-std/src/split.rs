@@ -132,7 +132,7 @@ impl<S: Stream> Shared<S> {
             }
             let rests = writer.taken.is_empty();
             // What is left of a connection that was given up does not follow the end of the transport.
-            if self.over.load(Ordering::Acquire) && !(rests && !writer.held.is_something()) {
+            if self.over.load(Ordering::Acquire) && (!rests || writer.held.is_something()) {
                 return Written::Broken;
             }
             let written = if rests {

@@ -627,7 +627,7 @@ fn what_has_ended_whole_stays_ended_in_halves() {
         let (ours, habits) = Odd::new(ours);
         let config = config(|config| (config.write_stall, config.max_outbox) = (millis(300), 4 << 20));
         let mut socket = end.open(ours, config);
-        socket.feed(&pattern(3 << 20)).unwrap();
+        socket.feed(pattern(3 << 20)).unwrap();
         assert!(socket.recv().unwrap().is_none());
         let (reads, writes) = (habits.reads(), habits.writes());
         let (mut receiver, sender) = socket.split().unwrap();

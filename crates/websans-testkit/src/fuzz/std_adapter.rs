@@ -23,7 +23,7 @@ const SOON: Duration = Duration::from_millis(3);
 /// Lets an application use a connection, whole and split, over a stream that reads and writes in pieces, waits, breaks and holds
 /// back what it has taken.
 ///
-/// The bytes are a [`Script`]. A call that blocks cannot be given up, so all are waited for, and halves take turns. What
+/// The bytes are a `Script`. A call that blocks cannot be given up, so all are waited for, and halves take turns. What
 /// deadlines cut off depends on the machine; what is asserted does not.
 ///
 /// # Panics

@@ -31,7 +31,7 @@ thread_local! {
 /// Lets an application use a connection, whole and split, over a transport that reads and writes in pieces, lets wait and
 /// breaks.
 ///
-/// The bytes are a [`Script`]. Of its habits, bit 0 lets turns end, as tokio has it.
+/// The bytes are a `Script`. Of its habits, bit 0 lets turns end, as tokio has it.
 ///
 /// # Panics
 /// If a call waits for what nobody will wake it for, or is woken again and again for nothing; if a message is lost, comes

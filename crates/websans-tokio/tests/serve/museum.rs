@@ -25,9 +25,9 @@ async fn attack_03_a_byte_now_and_then() {
                 if stream.write_all(&[byte]).await.is_err() {
                     break;
                 }
-                match timeout(Duration::from_millis(50), stream.read_buf(&mut answer)).await {
-                    Ok(Ok(0) | Err(_)) => break,
-                    _ => {}
+                let read = timeout(Duration::from_millis(50), stream.read_buf(&mut answer)).await;
+                if let Ok(Ok(0) | Err(_)) = read {
+                    break;
                 }
             }
             (begun.elapsed(), answer)
