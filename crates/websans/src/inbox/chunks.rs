@@ -39,6 +39,11 @@ impl Inbox {
             Mode::Between => conn.set_streamed(true),
             Mode::Chunks => {}
             Mode::Whole => {
+                if conn.ignores_input() {
+                    // As in `next`: the end has been told, and half a message does not follow it.
+                    self.direct = 0;
+                    self.assembler.end();
+                }
                 // What `next` has gathered so far is the first piece.
                 while self.direct > 0 {
                     let Some(part) = self.pull(conn)? else { break };

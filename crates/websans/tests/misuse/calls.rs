@@ -297,6 +297,35 @@ fn both_ways_of_reading_in_turns() {
     }
 }
 
+/// Half a message that was being gathered when the connection ended is given to nobody, however he asks.
+#[test]
+fn half_a_message_does_not_follow_the_end() {
+    for end in BOTH {
+        let whole = end.incoming(FIN | BINARY, &[7; 30_000]);
+        // Gathered from a read buffer, and read straight into its place and not looked at yet.
+        for looks in [true, false] {
+            let (mut conn, mut inbox) = end.open(quiet());
+            let mut half = &whole[..20_000];
+            while !half.is_empty() {
+                let spare = inbox.spare_mut();
+                let n = spare.len().min(half.len());
+                spare[..n].copy_from_slice(&half[..n]);
+                inbox.filled(n);
+                half = &half[n..];
+                if looks || !half.is_empty() {
+                    assert_eq!(inbox.next(&mut conn), Ok(false));
+                }
+            }
+            conn.abort();
+            for _ in 0..2 {
+                assert_eq!(inbox.next_chunk(&mut conn), Ok(false));
+                assert_eq!(inbox.chunk(), None);
+                assert_eq!(inbox.next(&mut conn), Ok(false));
+            }
+        }
+    }
+}
+
 #[test]
 fn text_is_sent_in_parts_that_cut_characters() {
     let text = "a\u{e4}\u{20ac}\u{1f600}z";
