@@ -18,6 +18,8 @@ pub(in super::super) struct Record {
     pub(in super::super) sent: [Vec<Sent>; 2],
     /// Messages that writers have left unfinished, which others may have gone on with: nothing is known of them.
     pub(in super::super) unfinished: usize,
+    /// Messages that were begun, whatever came of them.
+    begun: usize,
     /// Payloads of Pongs of the application's own.
     pub(in super::super) pongs: Vec<Vec<u8>>,
 }
@@ -51,8 +53,9 @@ pub(in super::super) enum Said {
 
 impl Record {
     /// What the next message of a sender begins with, so that it can be told from all others.
-    pub(in super::super) fn tag(&self, sender: usize) -> String {
-        format!("{sender}:{}:", self.sent[sender].len())
+    pub(in super::super) fn tag(&mut self, sender: usize) -> String {
+        self.begun += 1;
+        format!("{sender}:{}:", self.begun)
     }
 
     pub(in super::super) fn sent(&mut self, sender: usize, message: (Kind, Vec<u8>), said: Said) {

@@ -93,7 +93,7 @@ fn read<R: Receives>(hands: &mut R, deed: &Deed, world: &World) {
 }
 
 pub(super) fn send<S: Sends>(hands: &mut S, sender: usize, deed: &Deed, world: &World) {
-    let (kind, bytes) = deed.message(&world.record.borrow().tag(sender));
+    let (kind, bytes) = deed.message(&world.record.borrow_mut().tag(sender));
     let payload = || Payload::new(kind, &bytes[..]);
     let done = match deed.op {
         Op::Send => {

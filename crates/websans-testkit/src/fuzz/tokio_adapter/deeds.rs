@@ -120,7 +120,7 @@ async fn read<R: Receives>(hands: &mut R, deed: &Deed, world: &World) {
 
 async fn send_once<S: Sends>(hands: &mut S, sender: usize, deed: &Deed, world: &World) {
     let patience = deed.patience;
-    let (kind, bytes) = deed.message(&world.record.borrow().tag(sender));
+    let (kind, bytes) = deed.message(&world.record.borrow_mut().tag(sender));
     let payload = || Payload::new(kind, &bytes[..]);
     let done = match deed.op {
         Op::Send => {
