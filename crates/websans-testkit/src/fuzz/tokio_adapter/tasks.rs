@@ -75,6 +75,10 @@ pub(super) async fn run(mut tasks: Vec<Task<'_>>, wire: &Wire, record: &Rc<RefCe
         }
         assert!(idle < IDLE_POLLS, "they are woken again and again for nothing");
         if polled {
+            if turns {
+                // As with any task that is woken in its turn, the next poll is another turn.
+                yield_now().await;
+            }
             continue;
         }
         // Turns that have ended, and timers that are due.
